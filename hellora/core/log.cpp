@@ -1,0 +1,47 @@
+// The only file that sees spdlog: its headers clash with the fmt that libtorch ships.
+#include "hellora/core/log.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "hellora/core/error.h"
+
+namespace hellora {
+namespace {
+
+spdlog::logger& logger() {
+  static const auto instance = [] {
+    auto made = spdlog::stderr_color_st("hellora");
+    made->set_pattern("%^%l%$: %v");
+    return made;
+  }();
+  return *instance;
+}
+
+}  // namespace
+
+void set_log_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug: logger().set_level(spdlog::level::debug); return;
+    case LogLevel::info: logger().set_level(spdlog::level::info); return;
+    case LogLevel::warn: logger().set_level(spdlog::level::warn); return;
+    case LogLevel::error: logger().set_level(spdlog::level::err); return;
+    case LogLevel::quiet: logger().set_level(spdlog::level::off); return;
+  }
+}
+
+LogLevel parse_log_level(const std::string& name) {
+  if (name == "debug") return LogLevel::debug;
+  if (name == "info") return LogLevel::info;
+  if (name == "warn") return LogLevel::warn;
+  if (name == "error") return LogLevel::error;
+  if (name == "quiet") return LogLevel::quiet;
+  throw ConfigError("--log-level " + name + ": expected debug, info, warn, error or quiet");
+}
+
+void log_debug(const std::string& message) { logger().debug("{}", message); }
+void log_info(const std::string& message) { logger().info("{}", message); }
+void log_warn(const std::string& message) { logger().warn("{}", message); }
+void log_error(const std::string& message) { logger().error("{}", message); }
+
+}  // namespace hellora

@@ -1,0 +1,22 @@
+// YAML configuration as a flat list of dotted keys with their lines; yaml-cpp does the parsing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "hellora/io/files.h"
+
+namespace hellora {
+
+struct YamlEntry {
+  std::string key;                  // "train.lr"
+  std::vector<std::string> values;  // one for a scalar, any number for a list of scalars
+  bool is_list = false;
+  int line = 0;                     // 1-based
+};
+
+/// Nested maps become dotted keys. FormatError "FILE:LINE: …" for syntax errors, duplicate keys, anchors that nest
+/// deeper than 16 levels, lists of maps, and a top level that is not a map. A null scalar is an empty string.
+std::vector<YamlEntry> read_yaml(const Path& path);
+
+}  // namespace hellora

@@ -1,0 +1,54 @@
+// Byte-pair tokenizer read from Hugging Face's tokenizer.json.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hellora {
+
+/// Immutable after loading; safe to use from several threads.
+class Tokenizer {
+ public:
+  /// `path` is a tokenizer.json or a model folder that holds one (tokenizer_config.json beside it names eos, bos, pad).
+  /// FormatError names the file and the part that is not understood; nothing unknown is skipped silently.
+  static Tokenizer load(const std::filesystem::path& path);
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  /// Added tokens inside the text are recognised as Hugging Face does. `add_special` adds what the post-processor adds.
+  std::vector<int64_t> encode(std::string_view text, bool add_special = false) const;
+  /// UTF-8 text; ids outside the vocabulary are a DataError. `skip_special` leaves out special added tokens.
+  std::string decode(std::span<const int64_t> ids, bool skip_special = false) const;
+
+  std::optional<int64_t> id_of(std::string_view token) const;
+  int64_t vocab_size() const;  // largest id + 1
+  std::optional<int64_t> eos() const;
+  std::optional<int64_t> bos() const;
+  std::optional<int64_t> pad() const;
+
+ private:
+  struct Impl;
+  explicit Tokenizer(std::unique_ptr<const Impl> impl);
+  std::unique_ptr<const Impl> impl_;
+};
+
+/// Streams text out of ids: holds back bytes until a UTF-8 character is complete.
+class StreamDecoder {
+ public:
+  explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  std::string push(int64_t id);  // text that became complete
+  std::string finish();          // what is left
+
+ private:
+  const Tokenizer& tokenizer_;
+  std::vector<int64_t> pending_;
+};
+
+}  // namespace hellora
