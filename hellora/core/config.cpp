@@ -37,7 +37,8 @@ std::string range_text(const std::string& low, const std::string& high) { return
 double parse_double(const std::string& text, const std::string& where) {
   double value = 0;
   const char* end = text.data() + text.size();
-  const auto result = std::from_chars(text.data() + (text.starts_with('+') ? 1 : 0), end, value);
+  const bool plus = text.starts_with('+') && !text.starts_with("+-");  // from_chars knows no plus sign
+  const auto result = std::from_chars(text.data() + (plus ? 1 : 0), end, value);
   if (result.ec != std::errc() || result.ptr != end || !std::isfinite(value)) {
     throw ConfigError(where + ": \"" + text + "\" is not a finite number");
   }
@@ -52,14 +53,20 @@ int64_t parse_int(const std::string& text, const std::string& where) {
   return value;
 }
 
-Field text_field(std::string key, std::string* value, std::string help) {
-  return {key, std::move(help), "text", false,
+Field text_field(const std::string& key, std::string* value, std::string help) {
+  return {key,
+          std::move(help),
+          "text",
+          false,
           [=](Values v, const std::string& where) { *value = one(v, key, where); },
           [=] { return std::vector<std::string>{*value}; }};
 }
 
-Field flag_field(std::string key, bool* value, std::string help) {
-  return {key, std::move(help), "true or false", false,
+Field flag_field(const std::string& key, bool* value, std::string help) {
+  return {key,
+          std::move(help),
+          "true or false",
+          false,
           [=](Values v, const std::string& where) {
             const std::string& text = one(v, key, where);
             if (text != "true" && text != "false") out_of_range(key, text, "true or false", where);
@@ -68,9 +75,12 @@ Field flag_field(std::string key, bool* value, std::string help) {
           [=] { return std::vector<std::string>{*value ? "true" : "false"}; }};
 }
 
-Field int_field(std::string key, int64_t* value, int64_t low, int64_t high, std::string help) {
+Field int_field(const std::string& key, int64_t* value, int64_t low, int64_t high, std::string help) {
   const std::string accepts = "an integer from " + std::to_string(low) + " to " + std::to_string(high);
-  return {key, std::move(help), accepts, false,
+  return {key,
+          std::move(help),
+          accepts,
+          false,
           [=](Values v, const std::string& where) {
             const std::string& text = one(v, key, where);
             const int64_t parsed = parse_int(text, where + ": " + key);
@@ -80,9 +90,12 @@ Field int_field(std::string key, int64_t* value, int64_t low, int64_t high, std:
           [=] { return std::vector<std::string>{std::to_string(*value)}; }};
 }
 
-Field auto_field(std::string key, Auto* value, int64_t low, int64_t high, std::string help) {
+Field auto_field(const std::string& key, Auto* value, int64_t low, int64_t high, std::string help) {
   const std::string accepts = "auto or an integer from " + std::to_string(low) + " to " + std::to_string(high);
-  return {key, std::move(help), accepts, false,
+  return {key,
+          std::move(help),
+          accepts,
+          false,
           [=](Values v, const std::string& where) {
             const std::string& text = one(v, key, where);
             if (text == "auto") {
@@ -96,9 +109,12 @@ Field auto_field(std::string key, Auto* value, int64_t low, int64_t high, std::s
           [=] { return std::vector<std::string>{*value ? std::to_string(**value) : "auto"}; }};
 }
 
-Field double_field(std::string key, double* value, double low, double high, std::string help) {
+Field double_field(const std::string& key, double* value, double low, double high, std::string help) {
   const std::string accepts = range_text(print_double(low), print_double(high));
-  return {key, std::move(help), accepts, false,
+  return {key,
+          std::move(help),
+          accepts,
+          false,
           [=](Values v, const std::string& where) {
             const std::string& text = one(v, key, where);
             const double parsed = parse_double(text, where + ": " + key);
@@ -108,9 +124,12 @@ Field double_field(std::string key, double* value, double low, double high, std:
           [=] { return std::vector<std::string>{print_double(*value)}; }};
 }
 
-Field choice_field(std::string key, std::string* value, std::vector<std::string> choices, std::string help) {
+Field choice_field(const std::string& key, std::string* value, std::vector<std::string> choices, std::string help) {
   const std::string accepts = "one of " + join(choices, ", ");
-  return {key, std::move(help), accepts, false,
+  return {key,
+          std::move(help),
+          accepts,
+          false,
           [=](Values v, const std::string& where) {
             const std::string& text = one(v, key, where);
             if (std::find(choices.begin(), choices.end(), text) == choices.end()) out_of_range(key, "\"" + text + "\"", accepts, where);
@@ -119,9 +138,13 @@ Field choice_field(std::string key, std::string* value, std::vector<std::string>
           [=] { return std::vector<std::string>{*value}; }};
 }
 
-Field list_field(std::string key, std::vector<std::string>* value, std::string help) {
-  return {std::move(key), std::move(help), "a list of names", true,
-          [=](Values v, const std::string&) { value->assign(v.begin(), v.end()); }, [=] { return *value; }};
+Field list_field(const std::string& key, std::vector<std::string>* value, std::string help) {
+  return {key,
+          std::move(help),
+          "a list of names",
+          true,
+          [=](Values v, const std::string&) { value->assign(v.begin(), v.end()); },
+          [=] { return *value; }};
 }
 
 void Fields::add(std::vector<Field> more) {

@@ -21,13 +21,13 @@ struct Field {
 
 using Auto = std::optional<int64_t>;  // nullopt prints and parses as "auto"
 
-Field text_field(std::string key, std::string* value, std::string help);
-Field flag_field(std::string key, bool* value, std::string help);
-Field int_field(std::string key, int64_t* value, int64_t low, int64_t high, std::string help);
-Field auto_field(std::string key, Auto* value, int64_t low, int64_t high, std::string help);
-Field double_field(std::string key, double* value, double low, double high, std::string help);
-Field choice_field(std::string key, std::string* value, std::vector<std::string> choices, std::string help);
-Field list_field(std::string key, std::vector<std::string>* value, std::string help);
+Field text_field(const std::string& key, std::string* value, std::string help);
+Field flag_field(const std::string& key, bool* value, std::string help);
+Field int_field(const std::string& key, int64_t* value, int64_t low, int64_t high, std::string help);
+Field auto_field(const std::string& key, Auto* value, int64_t low, int64_t high, std::string help);
+Field double_field(const std::string& key, double* value, double low, double high, std::string help);
+Field choice_field(const std::string& key, std::string* value, std::vector<std::string> choices, std::string help);
+Field list_field(const std::string& key, std::vector<std::string>* value, std::string help);
 
 /// All fields of a configuration, by key.
 class Fields {

@@ -65,9 +65,10 @@ std::string nearest_name(std::string_view name, std::span<const std::string> can
 }
 
 std::string with_commas(long long value) {
-  std::string digits = std::to_string(value < 0 ? -value : value);
-  for (auto at = static_cast<long>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<size_t>(at), 1, ',');
-  return value < 0 ? "-" + digits : digits;
+  std::string digits = std::to_string(value);
+  const long sign = value < 0 ? 1 : 0;  // negating the smallest value would overflow
+  for (auto at = static_cast<long>(digits.size()) - 3; at > sign; at -= 3) digits.insert(static_cast<size_t>(at), 1, ',');
+  return digits;
 }
 
 std::string human_bytes(double bytes) {
@@ -81,8 +82,8 @@ std::string human_bytes(double bytes) {
 }
 
 std::string fixed(double value, int digits) {
-  std::array<char, 64> buffer{};
-  const int length = std::snprintf(buffer.data(), buffer.size(), "%.*f", digits, value);
+  std::array<char, 512> buffer{};  // the largest double has 309 digits before the point
+  const int length = std::snprintf(buffer.data(), buffer.size(), "%.*f", std::clamp(digits, 0, 100), value);
   return {buffer.data(), static_cast<size_t>(std::max(0, length))};
 }
 

@@ -12,6 +12,7 @@ namespace hellora {
 
 /// All tensors of a checkpoint directory, wherever they lie. Reads `model.safetensors`, or the shards named by
 /// `model.safetensors.index.json` (every listed tensor must be in its shard; a missing shard is named).
+/// DataError without the folder or its config.json, FormatError for everything else.
 class Checkpoint {
  public:
   explicit Checkpoint(const Path& folder);
@@ -29,6 +30,7 @@ class Checkpoint {
     const SafetensorsFile* file;
     const TensorInfo* info;
   };
+  void open_shards();
   const Place& place(const std::string& name) const;
   Path folder_;
   Json config_;

@@ -18,7 +18,7 @@ std::string read_text(const Path& path);
 /// A read-only map of a whole file.
 class MappedFile {
  public:
-  explicit MappedFile(const Path& path);  // FormatError/DataError when it cannot be opened or is a directory
+  explicit MappedFile(const Path& path);  // DataError when it cannot be opened or is not a regular file
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
   ~MappedFile();

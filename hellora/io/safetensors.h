@@ -54,6 +54,8 @@ struct TensorBytes {
 };
 
 /// Writes all tensors sorted by name (data in the same order); the same input gives the same bytes.
+/// With several dtypes in one file a tensor may start at an address that is no multiple of its element size: copy, do not cast.
+/// DataError when the file cannot be written, FormatError for sizes beyond 63 bits; names given twice are a programmer error.
 void write_safetensors(const Path& path, std::vector<TensorBytes> tensors, const std::map<std::string, std::string>& metadata);
 
 /// Writes one tensor after the other without holding them: declare all, then append in name order, then commit.
@@ -61,7 +63,7 @@ class SafetensorsWriter {
  public:
   /// `infos` need name, dtype and shape; offsets are computed here.
   SafetensorsWriter(const Path& path, std::vector<TensorInfo> infos, const std::map<std::string, std::string>& metadata);
-  const std::vector<TensorInfo>& order() const { return infos_; }  // sorted by name, with offsets
+  const std::vector<TensorInfo>& order() const { return infos_; }          // sorted by name, with offsets
   void append(const std::string& name, std::span<const std::byte> bytes);  // must follow order()
   void commit();
 
