@@ -1,0 +1,60 @@
+// A decoder: frozen weights, optionally the adapters bound to them, and the forward pass.
+#pragma once
+
+#include <functional>
+
+#include "hellora/adapters/adapter_set.h"
+#include "hellora/model/attention.h"
+
+namespace hellora {
+
+/// Everything one forward pass may carry along.
+struct Forward {
+  StepContext context;
+  std::vector<Observer*> observers;
+  KvCache* cache = nullptr;
+  std::function<void(const std::string& name, const Tensor& value)> trace;  // golden tests: "embed", "0", "1", …
+};
+
+class Decoder {
+ public:
+  Decoder(ModelShape shape, ModelWeights weights, at::ScalarType compute = at::kFloat);
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+
+  const ModelShape& shape() const { return shape_; }
+  const ModelWeights& weights() const { return weights_; }
+
+  /// Binds adapters (null: none). The set must outlive the binding.
+  void bind(const AdapterSet* adapters);
+  const AdapterSet* adapters() const { return adapters_; }
+
+  /// Residual stream after the last layer, (T, D), before the final norm.
+  Tensor hidden(const Batch& batch, const Forward& forward) const;
+  /// Logits (N, V) of rows of that stream: final norm, then the head. `row_N` (int64) names each row for dropout masks.
+  Tensor logits(const Tensor& h_ND, const StepContext& context, const Tensor& row_N = {}) const;
+
+ private:
+  struct LayerAdapters {
+    const Adapter *input_norm = nullptr, *post_norm = nullptr;
+    AttentionAdapters attention;
+    MoeAdapters moe;
+  };
+  Tensor embed(const Tensor& ids_T) const;
+  LayerAdapters layer_adapters(int64_t layer) const;
+
+  ModelShape shape_;
+  ModelWeights weights_;
+  at::ScalarType compute_;
+  const AdapterSet* adapters_ = nullptr;
+  const Adapter *embed_ = nullptr, *final_norm_ = nullptr, *lm_head_ = nullptr;
+  std::vector<LayerAdapters> layers_;
+};
+
+/// Opens and loads a model directory.
+std::unique_ptr<Decoder> load_decoder(const Checkpoint& checkpoint, const WeightDtypes& dtypes);
+
+/// Identity of a model's content: shape and every weight as stored.
+std::string model_hash(const Decoder& decoder);
+
+}  // namespace hellora

@@ -1,0 +1,29 @@
+// Cross-entropy over supervised rows, in chunks: the full logits never exist.
+#pragma once
+
+#include "hellora/model/decoder.h"
+
+namespace hellora {
+
+/// Targets: for every row the id to predict, or kNoTarget.
+inline constexpr int64_t kNoTarget = -100;
+
+struct LossSum {
+  double sum = 0;      // negative log likelihood, natural log, over supervised rows
+  int64_t count = 0;   // supervised rows
+};
+
+/// Rows that have a target: their numbers and targets.
+struct Supervised {
+  Tensor row_N, target_N;  // int64
+};
+Supervised supervised_rows(std::span<const int64_t> targets_T);
+
+/// Sum of losses without gradients.
+LossSum evaluate_loss(const Decoder& decoder, const Tensor& h_TD, const Supervised& rows, const StepContext& context);
+
+/// Sum of losses; backpropagates scale · sum through the head (its trainable tensors accumulate) and returns
+/// d(scale · sum)/dh (T, D) for the caller to send further down.
+LossSum backward_loss(const Decoder& decoder, const Tensor& h_TD, const Supervised& rows, double scale, const StepContext& context, Tensor* dh_TD);
+
+}  // namespace hellora

@@ -1,0 +1,23 @@
+// The sites of a model for given targets and plan: what the user's words mean on this architecture.
+#pragma once
+
+#include "hellora/adapters/config.h"
+#include "hellora/adapters/plan.h"
+#include "hellora/model/arch.h"
+
+namespace hellora {
+
+/// Sites in a fixed order (layer by layer). ConfigError: a target that matches nothing or is unknown, a plan that names
+/// a layer or expert the model lacks, a plan rank that contradicts adapter.rank (`rank_given`).
+std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& config, const Plan& plan, bool rank_given = false);
+
+/// `auto` replaced by the architecture's row.
+std::vector<std::string> resolve_targets(const ModelShape& shape, const AdapterConfig& config);
+
+/// Every target that the architecture has, norms, embeddings and head included.
+std::vector<std::string> every_target(const ModelShape& shape);
+
+/// Every expert of every layer.
+Plan all_experts(const ModelShape& shape);
+
+}  // namespace hellora
