@@ -1,0 +1,131 @@
+#include "hellora/select/profile.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "hellora/core/error.h"
+#include "hellora/core/hash.h"
+
+namespace hellora {
+namespace {
+
+constexpr const char* kFormat = "hellora.profile/1";
+
+int64_t total(const std::vector<int64_t>& values) { return std::accumulate(values.begin(), values.end(), int64_t{0}); }
+
+LayerProfile layer_from_json(const Json& json, int64_t experts, int64_t top_k, const std::string& where) {
+  LayerProfile layer;
+  layer.layer = int_member(json, "layer", where);
+  const std::string place = where + ", layer " + std::to_string(layer.layer);
+  layer.tokens = int_member(json, "tokens", place);
+  layer.counts = ints_member(json, "counts", place);
+  for (const Json& value : member(json, "mass", place)) {
+    if (!value.is_number()) throw FormatError(place + ": \"mass\" must hold numbers");
+    layer.mass.push_back(value.get<double>());
+  }
+  const Json& halves = member(json, "counts_half", place);
+  if (!halves.is_array() || halves.size() != 2) throw FormatError(place + ": \"counts_half\" must hold two lists");
+  for (size_t h = 0; h < 2; ++h) layer.counts_half[h] = ints_member(Json{{"counts_half", halves[h]}}, "counts_half", place);
+  const auto e = static_cast<size_t>(experts);
+  if (layer.counts.size() != e || layer.mass.size() != e || layer.counts_half[0].size() != e || layer.counts_half[1].size() != e) {
+    throw FormatError(place + ": every list must hold num_experts = " + std::to_string(experts) + " numbers");
+  }
+  if (std::any_of(layer.counts.begin(), layer.counts.end(), [](int64_t c) { return c < 0; })) throw FormatError(place + ": counts must not be negative");
+  if (total(layer.counts) != layer.tokens * top_k) throw FormatError(place + ": counts do not sum to tokens x top_k");
+  for (size_t i = 0; i < e; ++i) {
+    if (layer.counts_half[0][i] + layer.counts_half[1][i] != layer.counts[i]) throw FormatError(place + ": the halves do not sum to the counts");
+  }
+  return layer;
+}
+
+}  // namespace
+
+Json profile_to_json(const Profile& profile) {
+  Json json{{"format", kFormat}};
+  json["model"] = {{"type", profile.model_type}, {"hash", profile.model_hash}};
+  json["data"] = {{"paths", profile.data}, {"hash", profile.data_hash}, {"tokens", profile.tokens}};
+  json["mode"] = profile.mode;
+  json["tokens_counted"] = profile.tokens_counted;
+  json["num_experts"] = profile.experts;
+  json["top_k"] = profile.top_k;
+  json["layers"] = Json::array();
+  for (const LayerProfile& layer : profile.layers) {
+    json["layers"].push_back({{"layer", layer.layer}, {"tokens", layer.tokens}, {"counts", layer.counts}, {"mass", layer.mass},
+                              {"counts_half", {layer.counts_half[0], layer.counts_half[1]}}});
+  }
+  return json;
+}
+
+Profile profile_from_json(const Json& json, const std::string& where) {
+  if (string_member(json, "format", where) != kFormat) throw FormatError(where + ": format is not " + kFormat);
+  Profile profile;
+  const Json& model = member(json, "model", where);
+  profile.model_type = string_member(model, "type", where);
+  profile.model_hash = string_or(model, "hash", "", where);
+  const Json& data = member(json, "data", where);
+  for (const Json& path : member(data, "paths", where)) profile.data.push_back(path.is_string() ? path.get<std::string>() : path.dump());
+  profile.data_hash = string_or(data, "hash", "", where);
+  profile.tokens = int_member(data, "tokens", where);
+  profile.mode = string_member(json, "mode", where);
+  profile.tokens_counted = string_or(json, "tokens_counted", "all", where);
+  profile.experts = int_member(json, "num_experts", where);
+  profile.top_k = int_member(json, "top_k", where);
+  if (profile.experts < 1 || profile.experts > 65536 || profile.top_k < 1 || profile.top_k > profile.experts) {
+    throw FormatError(where + ": num_experts and top_k are out of range");
+  }
+  for (const Json& layer : member(json, "layers", where)) profile.layers.push_back(layer_from_json(layer, profile.experts, profile.top_k, where));
+  if (profile.layers.empty()) throw FormatError(where + ": no layer");
+  return profile;
+}
+
+Profile read_profile(const Path& path) { return profile_from_json(parse_json(read_text(path), path.string()), path.string()); }
+void write_profile(const Path& path, const Profile& profile) { write_text_atomic(path, profile_to_json(profile).dump() + "\n"); }
+std::string profile_hash(const Profile& profile) { return hex64(hash_string(profile_to_json(profile).dump())); }
+
+RouteCounter::RouteCounter(int64_t layer_count, int64_t experts, bool labels_only) : labels_only_(labels_only) {
+  for (int64_t l = 0; l < layer_count; ++l) {
+    const auto e = static_cast<size_t>(experts);
+    LayerProfile layer;
+    layer.layer = l;
+    layer.counts.assign(e, 0);
+    layer.mass.assign(e, 0);
+    layer.counts_half[0].assign(e, 0);
+    layer.counts_half[1].assign(e, 0);
+    layers.push_back(std::move(layer));
+  }
+}
+
+void RouteCounter::begin(const PackedBatch& batch, const Dataset& data) {
+  counts_T_.assign(batch.ids.size(), 0);
+  half_T_.assign(batch.ids.size(), 0);
+  for (const Document& document : batch.documents) {
+    const auto half = static_cast<uint8_t>(data.examples[static_cast<size_t>(document.example)].record % 2);
+    for (int64_t t = document.start; t < document.start + document.length; ++t) {
+      half_T_[static_cast<size_t>(t)] = half;
+      counts_T_[static_cast<size_t>(t)] = !labels_only_ || batch.targets[static_cast<size_t>(t)] != kIgnore;
+    }
+  }
+  tokens += std::count(counts_T_.begin(), counts_T_.end(), uint8_t{1});
+}
+
+void RouteCounter::on_route(int64_t layer, const Routing& routing) {
+  LayerProfile& profile = layers[static_cast<size_t>(layer)];
+  const int64_t k = routing.ids_TK.size(1);
+  const Tensor weights = routing.weights_TK.detach().to(at::kDouble).contiguous();
+  const int64_t* ids = routing.ids_TK.const_data_ptr<int64_t>();
+  const double* mass = weights.const_data_ptr<double>();
+  HELLORA_CHECK(routing.ids_TK.size(0) == static_cast<int64_t>(counts_T_.size()), "the counter was told about another batch");
+  for (size_t t = 0; t < counts_T_.size(); ++t) {
+    if (counts_T_[t] == 0) continue;
+    ++profile.tokens;
+    for (int64_t slot = 0; slot < k; ++slot) {
+      const auto i = t * static_cast<size_t>(k) + static_cast<size_t>(slot);
+      const auto e = static_cast<size_t>(ids[i]);
+      ++profile.counts[e];
+      ++profile.counts_half[half_T_[t]][e];
+      profile.mass[e] += mass[i];
+    }
+  }
+}
+
+}  // namespace hellora

@@ -1,0 +1,51 @@
+// Routing profiles: how often, and with how much gate mass, each expert of each layer is chosen on the user's data.
+#pragma once
+
+#include <vector>
+
+#include "hellora/core/json.h"
+#include "hellora/data/packing.h"
+#include "hellora/io/files.h"
+#include "hellora/moe/observer.h"
+
+namespace hellora {
+
+struct LayerProfile {
+  int64_t layer = 0;
+  int64_t tokens = 0;
+  std::vector<int64_t> counts;                 // per expert; they sum to tokens × top_k
+  std::vector<double> mass;                    // sums of routing weights
+  std::vector<int64_t> counts_half[2];         // even and odd records
+};
+
+struct Profile {
+  std::string model_type, model_hash, mode, tokens_counted;
+  std::vector<std::string> data;
+  std::string data_hash;
+  int64_t tokens = 0, experts = 0, top_k = 0;
+  std::vector<LayerProfile> layers;
+};
+
+Json profile_to_json(const Profile& profile);
+/// FormatError when a sum does not hold: a profile is evidence, not a guess.
+Profile profile_from_json(const Json& json, const std::string& where);
+Profile read_profile(const Path& path);
+void write_profile(const Path& path, const Profile& profile);
+std::string profile_hash(const Profile& profile);
+
+/// Counts the routing of every forward pass it observes.
+class RouteCounter : public Observer {
+ public:
+  RouteCounter(int64_t layers, int64_t experts, bool labels_only);
+  /// Announces the rows of the next pass.
+  void begin(const PackedBatch& batch, const Dataset& data);
+  void on_route(int64_t layer, const Routing& routing) override;
+  std::vector<LayerProfile> layers;
+  int64_t tokens = 0;
+
+ private:
+  bool labels_only_;
+  std::vector<uint8_t> counts_T_, half_T_;
+};
+
+}  // namespace hellora

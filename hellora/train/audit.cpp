@@ -1,0 +1,155 @@
+#include "hellora/train/audit.h"
+
+#include <cmath>
+
+#include "hellora/core/error.h"
+#include "hellora/core/rng.h"
+#include "hellora/model/tensor_io.h"
+#include "hellora/tensor/ordered_sum.h"
+
+namespace hellora {
+namespace {
+
+constexpr int64_t kEnoughRows = 16;  // below this an exactly zero gradient can be chance
+
+std::string name_of(const Site& site, size_t member) { return site.members[member].path; }
+
+/// ‖scale · B A‖ in the Frobenius norm without forming B A.
+double low_rank_norm(const LowRank& part) {
+  const Tensor a = part.A_RI.detach().to(at::kDouble), b = part.B_OR.detach().to(at::kDouble);
+  const Tensor product = (at::matmul(b.t(), b) * at::matmul(a, a.t()).t()).contiguous();
+  return part.scale * std::sqrt(std::max(0.0, ordered_sum(product)));
+}
+
+int64_t changed_elements(const Tensor& before, const Tensor& after) {
+  return at::count_nonzero(before != after).item<int64_t>();  // exact: an integer count
+}
+
+/// Whether the rows of a slot matter only where they are supervised: the last layer, but for keys and values.
+bool supervised_only(const Site& site, int64_t layers) {
+  if (site.layer < 0) return site.slot != Slot::embed;
+  const bool feeds_attention = site.slot == Slot::k || site.slot == Slot::v || site.slot == Slot::k_norm || site.slot == Slot::input_norm;
+  return site.layer == layers - 1 && !feeds_attention;
+}
+
+}  // namespace
+
+uint64_t frozen_hash(const Decoder& decoder) {
+  uint64_t state = 0;
+  for_each_weight(decoder.weights(), [&](const std::string&, const Tensor& w) { state = mix64(state, tensor_hash(w)); });
+  return state;
+}
+
+Audit::Audit(const Decoder& decoder, const AdapterSet& adapters)
+    : decoder_(decoder), adapters_(adapters), initial_(adapters.flat_param().clone()), frozen_hash_(frozen_hash(decoder)) {
+  int64_t members = 0;
+  for (const Site& site : adapters.sites()) {
+    member_begin_.push_back(members);
+    members += static_cast<int64_t>(site.members.size());
+  }
+  rows_M = at::zeros({members}, at::TensorOptions(at::kLong));
+  reach_M = at::zeros_like(rows_M);
+  step_reach_M = at::zeros_like(rows_M);
+  grad_sq_P = at::zeros({static_cast<int64_t>(adapters.specs().size())}, at::TensorOptions(at::kDouble));
+}
+
+void Audit::begin_micro_batch(const Reach& reach) {
+  reach_ = &reach;
+  int64_t* rows = rows_M.data_ptr<int64_t>();
+  int64_t* reached = step_reach_M.data_ptr<int64_t>();
+  for (size_t s = 0; s < adapters_.sites().size(); ++s) {
+    const Site& site = adapters_.sites()[s];
+    if (is_expert_slot(site.slot)) continue;
+    rows[member_index(s, 0)] += static_cast<int64_t>(reach.reaches_T.size());
+    reached[member_index(s, 0)] += supervised_only(site, decoder_.shape().layers) ? reach.supervised : reach.reaching;
+  }
+}
+
+void Audit::on_route(int64_t layer, const Routing& routing) {
+  const int64_t experts = decoder_.shape().experts, k = routing.ids_TK.size(1);
+  std::vector<int64_t> rows(static_cast<size_t>(experts)), reached(rows);
+  const auto& counts = layer == decoder_.shape().layers - 1 ? reach_->supervised_T : reach_->reaches_T;
+  const int64_t* ids = routing.ids_TK.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < routing.ids_TK.numel(); ++i) {
+    ++rows[static_cast<size_t>(ids[i])];
+    reached[static_cast<size_t>(ids[i])] += counts[static_cast<size_t>(i / k)];
+  }
+  for (size_t s = 0; s < adapters_.sites().size(); ++s) {
+    const Site& site = adapters_.sites()[s];
+    if (site.layer != layer || !is_expert_slot(site.slot)) continue;
+    for (size_t m = 0; m < site.members.size(); ++m) {
+      rows_M.data_ptr<int64_t>()[member_index(s, m)] += rows[static_cast<size_t>(site.members[m].expert)];
+      step_reach_M.data_ptr<int64_t>()[member_index(s, m)] += reached[static_cast<size_t>(site.members[m].expert)];
+    }
+  }
+}
+
+void Audit::after_backward(double lr) {
+  if (lr > 0) {
+    reach_M.add_(step_reach_M);
+    double* sums = grad_sq_P.data_ptr<double>();
+    for (size_t p = 0; p < adapters_.specs().size(); ++p) sums[p] += ordered_square_sum(adapters_.grad(p));
+  }
+  step_reach_M.zero_();
+}
+
+Json Audit::member_report(size_t site_index, size_t member, std::vector<std::string>* failures, std::vector<std::string>* warnings) const {
+  const Site& site = adapters_.sites()[site_index];
+  const std::string name = name_of(site, member);
+  const int64_t rows = rows_M.const_data_ptr<int64_t>()[member_index(site_index, member)];
+  const int64_t reach = reach_M.const_data_ptr<int64_t>()[member_index(site_index, member)];
+  double grad_sq = 0;
+  int64_t changed = 0;
+  bool stuck = false;  // a tensor that received gradient but kept every bit
+  for (size_t p = 0; p < adapters_.specs().size(); ++p) {
+    const ParamSpec& spec = adapters_.specs()[p];
+    if (spec.site != site_index || spec.member != member) continue;
+    const double own = grad_sq_P.const_data_ptr<double>()[p];
+    const Tensor now = adapters_.param(p).detach();
+    const Tensor before = initial_.narrow(0, now.storage_offset(), now.numel()).view(now.sizes());
+    const int64_t moved = changed_elements(before, now);
+    grad_sq += own;
+    changed += moved;
+    stuck |= own > 0 && moved == 0;
+  }
+  if (reach >= kEnoughRows) {
+    if (!std::isfinite(grad_sq)) failures->push_back(name + ": gradient is not finite");
+    if (grad_sq == 0) failures->push_back(name + ": " + std::to_string(reach) + " rows reached the loss but the gradient was exactly 0");
+    if (changed == 0 || stuck) failures->push_back(name + ": received gradient but did not change");
+  } else {
+    warnings->push_back(name + ": only " + std::to_string(reach) + " rows reached the loss; too few to judge");
+  }
+  Json json{{"path", name}, {"layer", site.layer}, {"target", std::string(target_of(site.slot))}, {"expert", site.members[member].expert}};
+  json["rows"] = rows;
+  json["rows_reaching_loss"] = reach;
+  json["grad_norm"] = std::sqrt(grad_sq);
+  json["changed"] = changed;
+  const Adapter* adapter = adapters_.find(site.layer, site.slot);
+  if (const LowRank* part = adapter->low_rank(member)) json["delta_norm"] = low_rank_norm(*part);
+  return json;
+}
+
+Json Audit::report(bool* passed) const {
+  std::vector<std::string> failures, warnings;
+  Json sites = Json::array();
+  for (size_t s = 0; s < adapters_.sites().size(); ++s) {
+    for (size_t m = 0; m < adapters_.sites()[s].members.size(); ++m) sites.push_back(member_report(s, m, &failures, &warnings));
+  }
+  if (frozen_hash(decoder_) != frozen_hash_) failures.emplace_back("a frozen weight changed during training");
+  *passed = failures.empty();
+  Json json{{"format", "hellora.audit/1"}, {"verdict", *passed ? "passed" : "failed"}, {"failures", failures}, {"warnings", warnings}};
+  json["frozen_unchanged"] = frozen_hash(decoder_) == frozen_hash_;
+  json["sites"] = std::move(sites);
+  return json;
+}
+
+std::vector<Tensor> Audit::state() const { return {rows_M, reach_M, grad_sq_P}; }
+
+void Audit::load_state(const std::vector<Tensor>& state) {
+  HELLORA_CHECK(state.size() == 3, "audit state has three tensors");
+  rows_M.copy_(state[0]);
+  reach_M.copy_(state[1]);
+  grad_sq_P.copy_(state[2]);
+}
+
+}  // namespace hellora

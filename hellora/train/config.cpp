@@ -1,0 +1,35 @@
+#include "hellora/train/config.h"
+
+namespace hellora {
+
+std::vector<Field> train_fields(TrainConfig* config) {
+  return {
+      double_field("train.epochs", &config->epochs, 0, 1e6, "passes over the data; fractions are fine"),
+      int_field("train.max_steps", &config->max_steps, 0, 1 << 30, "optimizer steps; 0: as many as the epochs hold"),
+      auto_field("train.micro_batch_tokens", &config->micro_batch_tokens, 1, 1 << 24, "tokens of one forward pass; auto: 2048 or data.max_length"),
+      int_field("train.grad_accumulation", &config->grad_accumulation, 1, 1 << 20, "micro-batches of one optimizer step"),
+      double_field("train.lr", &config->lr, 0, 10, "peak learning rate"),
+      choice_field("train.schedule", &config->schedule, {"constant", "linear", "cosine"}, "learning rate after the warm-up"),
+      double_field("train.warmup_ratio", &config->warmup_ratio, 0, 1, "share of all steps in which the rate rises"),
+      double_field("train.weight_decay", &config->weight_decay, 0, 10, "decoupled weight decay (not on norms)"),
+      double_field("train.beta1", &config->beta1, 0, 0.999999, "AdamW"),
+      double_field("train.beta2", &config->beta2, 0, 0.999999, "AdamW"),
+      double_field("train.eps", &config->eps, 0, 1, "AdamW"),
+      double_field("train.max_grad_norm", &config->max_grad_norm, 0, 1e9, "clip the gradient norm to this; 0: never"),
+      int_field("train.save_steps", &config->save_steps, 0, 1 << 30, "steps between checkpoints; 0: only at the end"),
+      int_field("train.eval_steps", &config->eval_steps, 0, 1 << 30, "steps between evaluations; 0: before and after only"),
+      double_field("train.router_aux_loss", &config->router_aux_loss, 0, 100, "coefficient of the load-balancing loss"),
+  };
+}
+
+std::vector<Field> compute_fields(ComputeConfig* config) {
+  return {
+      choice_field("compute.weights", &config->weights, {"bf16", "fp32"}, "storage of frozen matrices"),
+      choice_field("compute.matmul", &config->matmul, {"auto", "fp32"}, "arithmetic of products; auto is fp32"),
+      choice_field("compute.saved", &config->saved, {"auto", "fp32"}, "storage of saved activations; auto is fp32"),
+      int_field("compute.threads", &config->threads, 0, 4096, "0: all cores"),
+      choice_field("compute.device", &config->device, {"cpu"}, "where to compute"),
+  };
+}
+
+}  // namespace hellora
