@@ -61,6 +61,17 @@ function(hellora_library name)
   endif()
 endfunction()
 
+# Fixed tiles are shared out by OpenMP; without it the same loops run serially with the same result. The torch wheel
+# ships libgomp under its plain name, so that only one runtime is loaded.
+function(hellora_use_openmp target)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PUBLIC -fopenmp)
+    target_link_options(${target} PUBLIC -fopenmp)
+  else()
+    target_compile_options(${target} PUBLIC -Wno-unknown-pragmas)
+  endif()
+endfunction()
+
 function(hellora_program)
   add_executable(hellora_main ${CMAKE_SOURCE_DIR}/hellora/cli/main.cpp)
   set_target_properties(hellora_main PROPERTIES OUTPUT_NAME hellora)

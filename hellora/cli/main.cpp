@@ -1,0 +1,100 @@
+// The program: parses the command line, runs one command, turns errors into one line and an exit code.
+#include <cstdlib>
+#include <iostream>
+#include <new>
+
+#include "hellora/cli/command.h"
+#include "hellora/core/error.h"
+#include "hellora/core/log.h"
+#include "hellora/core/text.h"
+#include "hellora/tensor/torch.h"
+
+namespace hellora {
+namespace {
+
+void add_common(CLI::App& app, Common& common) {
+  app.add_option("--threads", common.threads, "threads; 0: all cores")->check(CLI::Range(0, 4096));
+  app.add_option("--seed", common.seed, "seed of every random number")->check(CLI::Range(int64_t{0}, INT64_MAX));
+  app.add_option("--device", common.device, "where to compute")->check(CLI::IsMember({"cpu"}));
+  app.add_option("--log-level", common.log_level, "debug, info, warn, error or quiet");
+  app.add_flag("--quiet", common.quiet, "only errors");
+  app.add_flag("--json", common.json, "one JSON object on standard output");
+}
+
+/// CLI11's message plus the nearest option that exists.
+std::string parse_message(const CLI::ParseError& error, const CLI::App& app) {
+  std::string message = error.what();
+  std::vector<std::string> known;
+  const CLI::App* chosen = app.get_subcommands().empty() ? &app : app.get_subcommands().front();
+  for (const CLI::Option* option : chosen->get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) known.push_back(sub->get_name());
+  for (const std::string& word : split(message, ' ')) {
+    const std::string near = nearest_name(word, known);
+    if (!near.empty() && near != word) return message + "; the nearest known one is " + near;
+  }
+  return message;
+}
+
+int run_program(int argc, char** argv) {
+  CLI::App app("hellora: fine-tunes the experts of a mixture-of-experts model that a task really uses", "hellora");
+  app.set_version_flag("--version", std::string("hellora ") + HELLORA_VERSION);
+  app.require_subcommand(1);
+  Common common;
+  std::vector<std::pair<CLI::App*, std::unique_ptr<Command>>> commands;
+  for (const CommandRow& row : command_table()) {
+    CLI::App* sub = app.add_subcommand(row.name, row.summary);
+    add_common(*sub, common);
+    commands.emplace_back(sub, row.make());
+    commands.back().second->declare(*sub);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& done) {
+    return app.exit(done);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "error: " << parse_message(error, app) << "\n";
+    return 2;
+  }
+  for (const auto& [sub, command] : commands) {
+    if (!sub->parsed()) continue;
+    common.seed_given = sub->count("--seed") > 0;
+    common.threads_given = sub->count("--threads") > 0;
+    set_log_level(common.quiet ? LogLevel::error : parse_log_level(common.log_level));
+    if (common.threads > 0) at::set_num_threads(static_cast<int>(common.threads));
+    return command->run(common);
+  }
+  return 2;
+}
+
+}  // namespace
+}  // namespace hellora
+
+int main(int argc, char** argv) {
+  using namespace hellora;
+  // Products of one tile are single-threaded; this makes them independent of memory alignment as well.
+  setenv("MKL_CBWR", "AVX2,STRICT", 0);
+  try {
+    return run_program(argc, argv);
+  } catch (const Error& error) {
+    log_error(error.what());
+    return 2;
+  } catch (const CheckFailed& error) {
+    log_error(error.what());
+    return 3;
+  } catch (const Interrupted& error) {
+    log_warn(error.what());
+    return 130;
+  } catch (const std::bad_alloc&) {
+    log_error("out of memory; a smaller train.micro_batch_tokens or data.max_length needs less");
+    return 2;
+  } catch (const c10::Error& error) {
+    log_error(std::string("internal error: ") + error.what_without_backtrace());
+    log_debug(error.what());
+    return 1;
+  } catch (const std::exception& error) {
+    log_error(std::string("internal error: ") + error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,229 @@
+#include "hellora/cli/training.h"
+
+#include <filesystem>
+
+#include "hellora/cli/progress.h"
+#include "hellora/core/error.h"
+#include "hellora/core/hash.h"
+#include "hellora/core/log.h"
+#include "hellora/core/text.h"
+#include "hellora/eval/perplexity.h"
+#include "hellora/model/count.h"
+#include "hellora/model/model_dir.h"
+#include "hellora/select/policy.h"
+#include "hellora/train/memory.h"
+
+namespace hellora {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr int64_t kWarmupPhase = 0, kTrainPhase = 1;
+constexpr int64_t kFewTokens = 65536;  // profiles below this are noisy
+
+/// What a checkpoint must agree on. Paths, threads and evaluation settings may change between start and resume.
+Json run_identity(const RunConfig& config, const Decoder& decoder, const Dataset& train, const Plan& plan) {
+  Json plan_json = plan_to_json(plan);
+  const TrainConfig& t = config.train;
+  const std::string settings = Json{t.lr, t.schedule, t.warmup_ratio, t.weight_decay, t.beta1, t.beta2, t.eps, t.max_grad_norm, t.grad_accumulation,
+                                    t.epochs, t.max_steps, t.router_aux_loss, micro_batch_tokens(config), config.data.packing}
+                                   .dump();
+  const std::string adapter = Json{config.adapter.method, config.adapter.rank, config.adapter.alpha, config.adapter.dropout, config.adapter.rslora,
+                                   resolve_targets(decoder.shape(), config.adapter), config.compute.weights}
+                                  .dump();
+  return Json{{"model", model_hash(decoder)}, {"data", hex64(train.hash)}, {"plan", hex64(hash_string(plan_json["layers"].dump()))},
+              {"adapter", adapter},           {"training", settings},      {"seed", config.seed}};
+}
+
+BaseWeight base_reader(const Workspace& space) {
+  return [&space](const std::string& name) { return base_weight(*space.checkpoint, space.decoder->shape(), name); };
+}
+
+int64_t adapted_layers(const AdapterSet& adapters, int64_t layers) {
+  int64_t lowest = layers;
+  for (const Site& site : adapters.sites()) lowest = std::min(lowest, std::max<int64_t>(0, site.layer));
+  return layers - lowest;
+}
+
+Forecast make_forecast(const RunConfig& config, const Decoder& decoder, const AdapterSet& adapters) {
+  const ModelShape& shape = decoder.shape();
+  const int64_t weights = weight_bytes(shape, config.compute.weights == "bf16" ? 2 : 4);
+  const Forecast forecast = forecast_training(shape, weights, adapters.flat_param().numel(), micro_batch_tokens(config), adapted_layers(adapters, shape.layers));
+  if (machine_bytes() > 0 && forecast.total() > machine_bytes()) {
+    throw StateError("the run needs about " + human_bytes(static_cast<double>(forecast.total())) + ", the machine has " +
+                     human_bytes(static_cast<double>(machine_bytes())) + "; a smaller train.micro_batch_tokens (now " +
+                     std::to_string(micro_batch_tokens(config)) + "), adapter.rank or select.k needs less");
+  }
+  return forecast;
+}
+
+Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Plan& plan) {
+  const Ratios ratios = count_ratios(outcome.base, outcome.trainable, outcome.trainable_all_experts);
+  double coverage = 0;
+  for (const LayerPlan& layer : plan.layers) coverage += layer.coverage / static_cast<double>(plan.layers.size());
+  Json json;
+  json["eval"] = outcome.evaluated ? Json{{"loss_before", outcome.loss_before}, {"loss_after", outcome.loss_after}} : Json::object();
+  json["base"] = outcome.base;
+  json["trainable"] = outcome.trainable;
+  json["trainable_all_experts"] = outcome.trainable_all_experts;
+  json["ratio_raw"] = ratios.raw;
+  json["ratio_of_percentages"] = ratios.of_percentages;
+  json["coverage_mean"] = coverage;
+  json["steps"] = outcome.result.steps;
+  json["tokens"] = outcome.result.tokens;
+  json["tokens_per_second"] = outcome.result.tokens_per_second();
+  json["audit"] = outcome.result.audit_passed ? "passed" : "failed";
+  json["peak_rss_bytes"] = peak_resident_bytes();
+  json["forecast_rss_bytes"] = outcome.forecast.total();
+  json["adapter"] = outcome.adapter.string();
+  json["seed"] = config.seed;
+  return json;
+}
+
+void write_result(const RunConfig& config, Workspace& space, const AdapterSet& adapters, const Dataset& train, const Plan& plan, const Json& identity,
+                  TrainOutcome& outcome) {
+  if (!adapters.method().makes_adapter) {
+    outcome.adapter = Path(config.output) / "model";
+    write_full_model(*space.checkpoint, space.decoder->shape(), adapters, outcome.adapter);
+    return;
+  }
+  AdapterOrigin origin{plan, model_hash(*space.decoder), config.model, train.format, config.data.train_on,
+                       Json{{"seed", config.seed}, {"steps", outcome.result.steps}, {"data_hash", identity["data"]}}};
+  outcome.adapter = Path(config.output) / "adapter";
+  write_adapter(outcome.adapter, adapters, origin);
+}
+
+}  // namespace
+
+void prepare_output(const Path& folder, bool overwrite, bool resume) {
+  if (folder.empty()) throw ConfigError("configuration: key \"output\" is needed; set it in the file or as output=FOLDER");
+  if (fs::exists(folder) && !fs::is_directory(folder)) throw ConfigError(folder.string() + ": is not a folder");
+  if (fs::exists(folder) && !fs::is_empty(folder) && !resume) {
+    if (!overwrite) throw ConfigError(folder.string() + ": the output folder is not empty; use --resume to continue, --overwrite to start anew, or another output");
+    const bool ours = fs::exists(folder / "config.yaml");
+    if (!ours) throw ConfigError(folder.string() + ": --overwrite empties only folders that hold a run (no config.yaml found here)");
+    for (const auto& entry : fs::directory_iterator(folder)) fs::remove_all(entry.path());
+  }
+  make_folder(folder);
+}
+
+Plan make_plan(const RunConfig& config, const Decoder& decoder, const Profile* profile) {
+  if (!config.select.plan.empty()) {
+    Plan plan = read_plan(config.select.plan);
+    const std::string hash = plan.model_hash.empty() ? "" : model_hash(decoder);
+    if (hash != plan.model_hash) {
+      throw StateError(config.select.plan + ": the plan was made for another model (hash " + plan.model_hash + ", this one is " + hash + ")");
+    }
+    return plan;
+  }
+  if (config.select.policy == "all" && profile == nullptr) return all_experts(decoder.shape());
+  HELLORA_CHECK(profile != nullptr, "this policy needs a profile");
+  return select_experts(*profile, config.select, auto_k(decoder.shape()), static_cast<uint64_t>(config.seed));
+}
+
+Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& train, bool quiet) {
+  Dataset part = train;
+  const auto wanted = static_cast<size_t>(std::ceil(config.select.fraction * static_cast<double>(train.examples.size())));
+  part.examples.resize(std::max<size_t>(1, std::min(wanted, part.examples.size())));
+  const ModelShape& shape = space.decoder->shape();
+  RouteCounter counter(shape.layers, shape.experts, config.select.tokens == "label");
+  const auto enough = [&] { return config.select.max_tokens > 0 && counter.tokens >= config.select.max_tokens; };
+  if (config.select.mode == "base") {
+    Observer* observers[] = {&counter};
+    evaluate_dataset(*space.decoder, part, packing_rule(config), observers, [&](const PackedBatch& batch) {
+      if (enough()) return false;
+      counter.begin(batch, part);
+      return true;
+    });
+  } else {
+    // Stage 1 of the paper: a short LoRA run over all experts; its adapters are thrown away with this scope.
+    AdapterConfig warm = config.adapter;
+    warm.method = "lora";
+    warm.targets = {"auto"};
+    AdapterSet adapters(find_sites(shape, warm, all_experts(shape)), warm, static_cast<uint64_t>(config.seed), base_reader(space));
+    space.decoder->bind(&adapters);
+    TrainJob job;
+    job.decoder = space.decoder.get();
+    job.adapters = &adapters;
+    job.data = &part;
+    job.config = config.train;
+    job.config.epochs = 1;
+    job.config.max_steps = 0;
+    job.config.eval_steps = job.config.save_steps = 0;
+    job.packing = packing_rule(config);
+    job.seed = static_cast<uint64_t>(config.seed);
+    job.phase = kWarmupPhase;
+    job.observers = {&counter};
+    job.before_batch = [&](const PackedBatch& batch) { counter.begin(batch, part); };
+    job.progress = progress_printer("profile", quiet);
+    const auto unbind = [&](Decoder* decoder) { decoder->bind(nullptr); };
+    const std::unique_ptr<Decoder, decltype(unbind)> restore(space.decoder.get(), unbind);
+    hellora::train(job);
+  }
+  Profile profile;
+  profile.model_type = shape.arch;
+  profile.model_hash = model_hash(*space.decoder);
+  profile.mode = config.select.mode;
+  profile.tokens_counted = config.select.tokens;
+  profile.data = config.data.train;
+  profile.data_hash = hex64(train.hash);
+  profile.tokens = counter.tokens;
+  profile.experts = shape.experts;
+  profile.top_k = shape.router.top_k;
+  profile.layers = std::move(counter.layers);
+  if (profile.tokens < kFewTokens) {
+    log_warn("the profile holds " + with_commas(profile.tokens) + " tokens; below " + with_commas(kFewTokens) + " the ranking of experts is noisy");
+  }
+  return profile;
+}
+
+TrainOutcome run_training(RunConfig* config, Workspace& space, const Dataset& train, const Dataset* eval, const Plan& plan, const Path& resume,
+                          bool quiet) {
+  Decoder& decoder = *space.decoder;
+  AdapterSet adapters(find_sites(decoder.shape(), config->adapter, plan, config->given.contains("adapter.rank")), config->adapter,
+                      static_cast<uint64_t>(config->seed), base_reader(space));
+  TrainOutcome outcome;
+  outcome.base = count_base(decoder.shape());
+  outcome.trainable = adapters.trainable();
+  outcome.trainable_all_experts = count_trainable(decoder.shape(), config->adapter, all_experts(decoder.shape()));
+  outcome.forecast = make_forecast(*config, decoder, adapters);
+  log_info("trainable " + with_commas(outcome.trainable) + " of " + with_commas(outcome.base) + "; forecast peak memory " +
+           human_bytes(static_cast<double>(outcome.forecast.total())));
+  const Json identity = run_identity(*config, decoder, train, plan);
+  const PackingRule rule = packing_rule(*config);
+  const auto evaluate = [&](const Decoder& d) { return evaluate_dataset(d, *eval, rule); };
+  const auto per_token = [](const LossSum& loss) { return loss.sum / static_cast<double>(loss.count); };
+  outcome.evaluated = eval != nullptr;
+  if (eval != nullptr) outcome.loss_before = per_token(evaluate(decoder));  // adapters are not bound yet: this is the base
+
+  decoder.bind(&adapters);
+  const auto unbind = [](Decoder* d) { d->bind(nullptr); };
+  const std::unique_ptr<Decoder, decltype(unbind)> restore(&decoder, unbind);
+  TrainJob job;
+  job.decoder = &decoder;
+  job.adapters = &adapters;
+  job.data = &train;
+  job.config = config->train;
+  job.packing = rule;
+  job.seed = static_cast<uint64_t>(config->seed);
+  job.phase = kTrainPhase;
+  if (eval != nullptr) job.evaluate = evaluate;
+  job.progress = progress_printer("train", quiet);
+  job.run_dir = config->output;
+  job.resume = resume;
+  job.identity = identity;
+  job.audit = true;
+  outcome.result = hellora::train(job);
+
+  if (eval != nullptr) outcome.loss_after = per_token(evaluate(decoder));
+  write_result(*config, space, adapters, train, plan, identity, outcome);
+  write_text_atomic(Path(config->output) / "audit.json", outcome.result.audit.dump(1) + "\n");
+  outcome.summary = summary_json(*config, outcome, plan);
+  write_text_atomic(Path(config->output) / "summary.json", outcome.summary.dump(1) + "\n");
+  if (!outcome.result.audit_passed) {
+    throw CheckFailed("audit failed: " + outcome.result.audit["failures"][0].get<std::string>() + " (" +
+                      std::to_string(outcome.result.audit["failures"].size()) + " in all; see " + (Path(config->output) / "audit.json").string() + ")");
+  }
+  return outcome;
+}
+
+}  // namespace hellora

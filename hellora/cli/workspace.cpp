@@ -1,0 +1,42 @@
+#include "hellora/cli/workspace.h"
+
+#include "hellora/core/error.h"
+#include "hellora/core/log.h"
+#include "hellora/core/text.h"
+#include "hellora/train/memory.h"
+
+namespace hellora {
+
+Workspace open_model(const Path& folder, const std::string& weights, bool with_tokenizer) {
+  Workspace space;
+  space.checkpoint = std::make_unique<Checkpoint>(folder);
+  const ModelShape shape = read_shape(space.checkpoint->config(), (folder / "config.json").string());
+  const int64_t needed = weight_bytes(shape, weights == "bf16" ? 2 : 4), there = machine_bytes();
+  if (there > 0 && needed > there) {
+    throw StateError(folder.string() + ": the weights need " + human_bytes(static_cast<double>(needed)) + " as " + weights + ", the machine has " +
+                     human_bytes(static_cast<double>(there)) + (weights == "fp32" ? "; compute.weights=bf16 needs half" : ""));
+  }
+  if (with_tokenizer) space.tokenizer = std::make_unique<Tokenizer>(Tokenizer::load(folder));
+  space.decoder = load_decoder(*space.checkpoint, {weights == "bf16" ? at::kBFloat16 : at::kFloat, at::kFloat});
+  return space;
+}
+
+void apply_common(RunConfig* config, const Common& common) {
+  if (common.seed_given) config->seed = common.seed;
+  if (common.threads_given) config->compute.threads = common.threads;
+  if (config->compute.threads > 0) at::set_num_threads(static_cast<int>(config->compute.threads));
+}
+
+int64_t micro_batch_tokens(const RunConfig& config) {
+  return config.train.micro_batch_tokens ? *config.train.micro_batch_tokens : std::max<int64_t>(2048, config.data.max_length);
+}
+
+PackingRule packing_rule(const RunConfig& config) { return {micro_batch_tokens(config), config.data.packing, config.data.max_length}; }
+
+int64_t auto_k(const ModelShape& shape) {
+  const int64_t row = find_arch(shape.arch, "select.k").hot_k;
+  return row > 0 ? row : shape.router.top_k;
+}
+
+
+}  // namespace hellora

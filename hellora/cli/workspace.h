@@ -1,0 +1,30 @@
+// What most commands start from: an opened model folder, its tokenizer, and data.
+#pragma once
+
+#include "hellora/cli/command.h"
+#include "hellora/cli/run_config.h"
+#include "hellora/data/dataset.h"
+#include "hellora/model/adapter_dir.h"
+#include "hellora/model/decoder.h"
+#include "hellora/train/trainer.h"
+
+namespace hellora {
+
+struct Workspace {
+  std::unique_ptr<Checkpoint> checkpoint;
+  std::unique_ptr<Decoder> decoder;
+  std::unique_ptr<Tokenizer> tokenizer;
+};
+
+/// Loads model and tokenizer; `weights` is "bf16" or "fp32". A model that does not fit is refused before loading.
+Workspace open_model(const Path& folder, const std::string& weights, bool with_tokenizer = true);
+
+/// Applies --seed, --threads and compute.threads.
+void apply_common(RunConfig* config, const Common& common);
+
+PackingRule packing_rule(const RunConfig& config);
+/// Tokens of one micro-batch after `auto`.
+int64_t micro_batch_tokens(const RunConfig& config);
+int64_t auto_k(const ModelShape& shape);
+
+}  // namespace hellora
