@@ -34,6 +34,11 @@ function(hellora_use_torch target)
     target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/hellora/tensor/torch.h)
   else()
     target_precompile_headers(${target} REUSE_FROM hellora_tensor)
+    get_target_property(type ${target} TYPE)
+    if(type STREQUAL "EXECUTABLE")  # -fPIE instead of the library's -fPIC would make the header unusable
+      set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+      target_compile_options(${target} PRIVATE -fPIC)
+    endif()
   endif()
 endfunction()
 

@@ -17,7 +17,8 @@ using BaseWeight = std::function<Tensor(const std::string& name)>;
 class AdapterSet {
  public:
   /// `dtype` is fp32, or fp64 for tests. Values start as their ParamSpec says, as a function of (seed, name) alone.
-  AdapterSet(std::vector<Site> sites, const AdapterConfig& config, uint64_t seed, const BaseWeight& base, at::ScalarType dtype = at::kFloat);
+  AdapterSet(std::vector<Site> sites, const AdapterConfig& config, uint64_t seed, const BaseWeight& base,
+             at::ScalarType dtype = at::kFloat);
   AdapterSet(const AdapterSet&) = delete;
   AdapterSet& operator=(const AdapterSet&) = delete;
 
@@ -32,12 +33,12 @@ class AdapterSet {
   /// Expert ids in the order of the site's members; empty when the layer has no adapted expert.
   std::vector<int64_t> hot_experts(int64_t layer) const;
 
-  const Tensor& param(size_t i) const { return params_[i]; }   // leaf view, shape of specs()[i]
-  Tensor grad(size_t i) const;                                 // view of the flat gradient
-  const Tensor& flat_param() const { return flat_param_; }     // 1-D
-  const Tensor& flat_grad() const { return flat_grad_; }       // 1-D
-  int64_t decay_end() const { return decay_end_; }             // flat elements [0, decay_end) take weight decay
-  int64_t trainable() const { return trainable_; }             // elements, without padding
+  const Tensor& param(size_t i) const { return params_[i]; }  // leaf view, shape of specs()[i]
+  Tensor grad(size_t i) const;                                // view of the flat gradient
+  const Tensor& flat_param() const { return flat_param_; }    // 1-D
+  const Tensor& flat_grad() const { return flat_grad_; }      // 1-D
+  int64_t decay_end() const { return decay_end_; }            // flat elements [0, decay_end) take weight decay
+  int64_t trainable() const { return trainable_; }            // elements, without padding
 
  private:
   void lay_out(at::ScalarType dtype);

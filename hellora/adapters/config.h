@@ -13,7 +13,7 @@ struct AdapterConfig {
   int64_t rank = 32;
   double alpha = 64;
   double dropout = 0.0;
-  bool rslora = false;                        // scale alpha / sqrt(rank) instead of alpha / rank
+  bool rslora = false;  // scale alpha / sqrt(rank) instead of alpha / rank
   std::vector<std::string> targets = {"auto"};
 
   /// Factor of B·A for a pair of this rank; `own_alpha` 0 means adapter.alpha.

@@ -5,7 +5,8 @@
 
 namespace hellora {
 
-Tensor adapter_input(const Tensor& x_NI, const StepContext& context, int64_t layer, Slot input, const Tensor& token_N, const Tensor& expert_N) {
+Tensor adapter_input(const Tensor& x_NI, const StepContext& context, int64_t layer, Slot input, const Tensor& token_N,
+                     const Tensor& expert_N) {
   if (!context.drops()) return {};
   return dropout(x_NI, context.dropout, context.key(layer, input), token_N, expert_N);
 }

@@ -7,7 +7,8 @@
 namespace hellora {
 
 /// x after dropout where the context asks for it, else undefined ("read x itself"). token_N and expert_N may be undefined.
-Tensor adapter_input(const Tensor& x_NI, const StepContext& context, int64_t layer, Slot input, const Tensor& token_N = {}, const Tensor& expert_N = {});
+Tensor adapter_input(const Tensor& x_NI, const StepContext& context, int64_t layer, Slot input, const Tensor& token_N = {},
+                     const Tensor& expert_N = {});
 
 /// y (N,O) = x wᵀ plus the adapter's part, which reads x_low where that is defined. `adapter` may be null.
 Tensor adapted_linear(const Tensor& x_NI, const Tensor& w_OI, const Adapter* adapter, const Tensor& x_low_NI);

@@ -10,7 +10,7 @@ bool is_embedding(const Site& site) { return site.slot == Slot::embed; }
 
 class Lora : public Adapter {
  public:
-  Lora(const Site& site, const AdapterConfig& config, std::span<const Tensor> views) {
+  Lora(const Site& site, const AdapterConfig& config, std::span<const Tensor> views) : embedding_(is_embedding(site)) {
     for (size_t m = 0; m < site.members.size(); ++m) {
       parts_.push_back({views[2 * m], views[2 * m + 1], config.scale(site.members[m].rank, site.members[m].alpha)});
     }
@@ -27,10 +27,12 @@ class Lora : public Adapter {
     const LowRank& part = parts_[m];
     const at::NoGradGuard no_grad;
     const auto dtype = base_OI.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    return base_OI.to(dtype) + at::matmul(part.B_OR, part.A_RI).to(dtype) * part.scale;
+    const Tensor change = at::matmul(part.B_OR, part.A_RI).to(dtype) * part.scale;
+    return base_OI.to(dtype) + (embedding_ ? change.t() : change);  // an embedding's weight is (V, H)
   }
 
  private:
+  bool embedding_;
   std::vector<LowRank> parts_;
 };
 
@@ -44,10 +46,20 @@ std::vector<ParamSpec> lora_params(std::span<const Site> sites, const AdapterCon
     for (size_t m = 0; m < site.members.size(); ++m) {
       const SiteMember& one = site.members[m];
       const bool embed = is_embedding(site);
-      specs.push_back({one.path + (embed ? ".lora_embedding_A" : ".lora_A.weight"), {one.rank, site.in}, embed ? Init::zeros : Init::uniform,
-                       site.in, true, s, m});
-      specs.push_back({one.path + (embed ? ".lora_embedding_B" : ".lora_B.weight"), {site.out, one.rank}, embed ? Init::normal : Init::zeros,
-                       one.rank, true, s, m});
+      specs.push_back({one.path + (embed ? ".lora_embedding_A" : ".lora_A.weight"),
+                       {one.rank, site.in},
+                       embed ? Init::zeros : Init::uniform,
+                       site.in,
+                       true,
+                       s,
+                       m});
+      specs.push_back({one.path + (embed ? ".lora_embedding_B" : ".lora_B.weight"),
+                       {site.out, one.rank},
+                       embed ? Init::normal : Init::zeros,
+                       one.rank,
+                       true,
+                       s,
+                       m});
     }
   }
   return specs;

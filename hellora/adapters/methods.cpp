@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::array<Method, 2> kMethods = {{
     {"lora", "low-rank pairs beside frozen weights", "Hu et al. 2021, arXiv 2106.09685", true, lora_params, make_lora},
-    {"full", "train the targeted weights themselves; the result is a model directory", "ordinary fine-tuning", false, full_params, make_full},
+    {"full", "train the targeted weights themselves; the result is a model directory", "ordinary fine-tuning", false, full_params,
+     make_full},
 }};
 
 }  // namespace
@@ -37,7 +38,8 @@ const Method& find_method(const std::string& name) {
     names.emplace_back(method.name);
   }
   const std::string near = nearest_name(name, names);
-  throw ConfigError("adapter.method: unknown method \"" + name + "\"; known: " + join(names, ", ") + (near.empty() ? "" : "; nearest: " + near));
+  throw ConfigError("adapter.method: unknown method \"" + name + "\"; known: " + join(names, ", ") +
+                    (near.empty() ? "" : "; nearest: " + near));
 }
 
 }  // namespace hellora

@@ -16,7 +16,7 @@ struct HotExpert {
 };
 
 struct LayerPlan {
-  int64_t layer = 0;  // decoder layer number
+  int64_t layer = 0;               // decoder layer number
   std::vector<HotExpert> experts;  // ascending ids
   double coverage = 0;             // share of the routed slots that they take in the profile; 0 when unknown
 };

@@ -10,8 +10,27 @@
 namespace hellora {
 
 enum class Slot : uint8_t {
-  q, k, v, o, router, gate, up, down, shared_gate, shared_up, shared_down, dense_gate, dense_up, dense_down, embed, lm_head,
-  input_norm, post_norm, q_norm, k_norm, final_norm,
+  q,
+  k,
+  v,
+  o,
+  router,
+  gate,
+  up,
+  down,
+  shared_gate,
+  shared_up,
+  shared_down,
+  dense_gate,
+  dense_up,
+  dense_down,
+  embed,
+  lm_head,
+  input_norm,
+  post_norm,
+  q_norm,
+  k_norm,
+  final_norm,
 };
 
 constexpr bool is_expert_slot(Slot slot) { return slot == Slot::gate || slot == Slot::up || slot == Slot::down; }
@@ -24,8 +43,8 @@ std::string_view target_of(Slot slot);
 struct SiteMember {
   int64_t expert = -1;  // -1: not an expert
   int64_t rank = 0;
-  double alpha = 0;     // 0: adapter.alpha
-  std::string path;     // module path in the checkpoint, e.g. "model.layers.3.mlp.experts.17.gate_proj"
+  double alpha = 0;  // 0: adapter.alpha
+  std::string path;  // module path in the checkpoint, e.g. "model.layers.3.mlp.experts.17.gate_proj"
 };
 
 struct Site {

@@ -9,10 +9,10 @@
 namespace hellora {
 
 struct StepContext {
-  bool train = false;   // dropout is active
-  double dropout = 0;   // on adapter inputs
+  bool train = false;  // dropout is active
+  double dropout = 0;  // on adapter inputs
   uint64_t seed = 0;
-  int64_t phase = 0;    // warm-up profile, training, …
+  int64_t phase = 0;  // warm-up profile, training, …
   int64_t step = 0, micro = 0;
 
   bool drops() const { return train && dropout > 0; }

@@ -6,8 +6,25 @@
 
 namespace hellora {
 
-std::unique_ptr<Command> make_init();
+std::unique_ptr<Command> make_run();
+std::unique_ptr<Command> make_profile();
+std::unique_ptr<Command> make_select();
 std::unique_ptr<Command> make_train();
+std::unique_ptr<Command> make_eval();
+std::unique_ptr<Command> make_generate();
+std::unique_ptr<Command> make_forward();
+std::unique_ptr<Command> make_tokenize();
+std::unique_ptr<Command> make_merge();
+std::unique_ptr<Command> make_export();
+std::unique_ptr<Command> make_check();
+std::unique_ptr<Command> make_inspect();
+std::unique_ptr<Command> make_count();
+std::unique_ptr<Command> make_init();
+std::unique_ptr<Command> make_bench();
+std::unique_ptr<Command> make_methods();
+std::unique_ptr<Command> make_archs();
+std::unique_ptr<Command> make_policies();
+std::unique_ptr<Command> make_tasks();
 
 /// The first positional argument is a configuration file unless it reads key=value; then it joins the overrides.
 Path split_config_argument(std::string* config, std::vector<std::string>* overrides);

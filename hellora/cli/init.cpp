@@ -40,11 +40,13 @@ class Init : public Command {
 
   int run(const Common& common) override {
     if (arch_.empty() == config_.empty()) throw ConfigError("init: give either --arch or --config");
-    ModelShape shape = arch_.empty() ? read_shape(parse_json(read_text(config_), config_), config_) : find_preset(arch_);
+    const Json given = config_.empty() ? Json::object() : parse_json(read_text(config_), config_);
+    ModelShape shape = arch_.empty() ? read_shape(given, config_) : find_preset(arch_);
     if (tiny_) shrink(shape);
     if (layers_ > 0) shape.layers = layers_;
-    if (std::filesystem::exists(Path(out_) / "model.safetensors")) throw ConfigError(out_ + ": holds a model already; choose another folder");
-    init_model(shape, out_, static_cast<uint64_t>(common.seed), fp32_, deviation_);
+    if (std::filesystem::exists(Path(out_) / "model.safetensors"))
+      throw ConfigError(out_ + ": holds a model already; choose another folder");
+    init_model(shape, out_, static_cast<uint64_t>(common.seed), fp32_, deviation_, given);
     log_info(out_ + ": " + shape.arch + " with " + with_commas(count_base(shape)) + " random parameters");
     if (common.json) std::cout << Json{{"out", out_}, {"parameters", count_base(shape)}}.dump() << "\n";
     return 0;

@@ -21,7 +21,7 @@ void add_common(CLI::App& app, Common& common) {
   app.add_flag("--json", common.json, "one JSON object on standard output");
 }
 
-/// CLI11's message plus the nearest option that exists.
+/// CLI11's message plus the option that an unknown one is nearest to.
 std::string parse_message(const CLI::ParseError& error, const CLI::App& app) {
   std::string message = error.what();
   std::vector<std::string> known;
@@ -29,15 +29,27 @@ std::string parse_message(const CLI::ParseError& error, const CLI::App& app) {
   for (const CLI::Option* option : chosen->get_options()) {
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
   }
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) known.push_back(sub->get_name());
   for (const std::string& word : split(message, ' ')) {
-    const std::string near = nearest_name(word, known);
+    if (!word.starts_with("--")) continue;
+    const std::string near = nearest_name(word.substr(0, word.find('=')), known);
     if (!near.empty() && near != word) return message + "; the nearest known one is " + near;
   }
   return message;
 }
 
+/// The command line starts with a command of the table, or with an option.
+void check_command(int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::vector<std::string> known;
+  for (const CommandRow& row : command_table()) known.emplace_back(row.name);
+  const std::string given = argv[1], near = nearest_name(given, known);
+  if (std::find(known.begin(), known.end(), given) != known.end()) return;
+  throw ConfigError("unknown command \"" + given + "\"; " +
+                    (near.empty() ? "known: " + join(known, ", ") : "the nearest known one is " + near));
+}
+
 int run_program(int argc, char** argv) {
+  check_command(argc, argv);
   CLI::App app("hellora: fine-tunes the experts of a mixture-of-experts model that a task really uses", "hellora");
   app.set_version_flag("--version", std::string("hellora ") + HELLORA_VERSION);
   app.require_subcommand(1);

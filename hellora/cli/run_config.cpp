@@ -32,23 +32,41 @@ const std::vector<Recipe>& recipes() {
 
 /// Spellings of other tools. Values of the renamed targets are translated too.
 const std::map<std::string, std::string>& aliases() {
-  static const std::map<std::string, std::string> table = {
-      {"base_model", "model"}, {"model_name_or_path", "model"}, {"output_dir", "output"}, {"lora_r", "adapter.rank"}, {"lora_rank", "adapter.rank"},
-      {"r", "adapter.rank"}, {"lora_alpha", "adapter.alpha"}, {"lora_dropout", "adapter.dropout"}, {"lora_target_modules", "adapter.targets"},
-      {"sequence_len", "data.max_length"}, {"cutoff_len", "data.max_length"}, {"max_seq_length", "data.max_length"},
-      {"sample_packing", "data.packing"}, {"train_on_inputs", "data.train_on"}, {"gradient_accumulation_steps", "train.grad_accumulation"},
-      {"num_epochs", "train.epochs"}, {"num_train_epochs", "train.epochs"}, {"max_steps", "train.max_steps"}, {"learning_rate", "train.lr"},
-      {"lr_scheduler", "train.schedule"}, {"lr_scheduler_type", "train.schedule"}, {"warmup_ratio", "train.warmup_ratio"},
-      {"weight_decay", "train.weight_decay"}, {"max_grad_norm", "train.max_grad_norm"}, {"save_steps", "train.save_steps"},
-      {"eval_steps", "train.eval_steps"}, {"per_device_train_batch_size", "train.micro_batch_tokens"},
-      {"micro_batch_size", "train.micro_batch_tokens"}};
+  static const std::map<std::string, std::string> table = {{"base_model", "model"},
+                                                           {"model_name_or_path", "model"},
+                                                           {"output_dir", "output"},
+                                                           {"lora_r", "adapter.rank"},
+                                                           {"lora_rank", "adapter.rank"},
+                                                           {"r", "adapter.rank"},
+                                                           {"lora_alpha", "adapter.alpha"},
+                                                           {"lora_dropout", "adapter.dropout"},
+                                                           {"lora_target_modules", "adapter.targets"},
+                                                           {"sequence_len", "data.max_length"},
+                                                           {"cutoff_len", "data.max_length"},
+                                                           {"max_seq_length", "data.max_length"},
+                                                           {"sample_packing", "data.packing"},
+                                                           {"train_on_inputs", "data.train_on"},
+                                                           {"gradient_accumulation_steps", "train.grad_accumulation"},
+                                                           {"num_epochs", "train.epochs"},
+                                                           {"num_train_epochs", "train.epochs"},
+                                                           {"max_steps", "train.max_steps"},
+                                                           {"learning_rate", "train.lr"},
+                                                           {"lr_scheduler", "train.schedule"},
+                                                           {"lr_scheduler_type", "train.schedule"},
+                                                           {"warmup_ratio", "train.warmup_ratio"},
+                                                           {"weight_decay", "train.weight_decay"},
+                                                           {"max_grad_norm", "train.max_grad_norm"},
+                                                           {"save_steps", "train.save_steps"},
+                                                           {"eval_steps", "train.eval_steps"},
+                                                           {"per_device_train_batch_size", "train.micro_batch_tokens"},
+                                                           {"micro_batch_size", "train.micro_batch_tokens"}};
   return table;
 }
 
 std::string translate_value(const std::string& alias, const std::string& value, const std::string& where) {
-  static const std::map<std::string, std::string> targets = {{"q_proj", "q"},       {"k_proj", "k"},   {"v_proj", "v"},
-                                                             {"o_proj", "o"},       {"gate", "router"}, {"gate_proj", "gate"},
-                                                             {"up_proj", "up"},     {"down_proj", "down"}, {"embed_tokens", "embed"}};
+  static const std::map<std::string, std::string> targets = {{"q_proj", "q"},   {"k_proj", "k"},       {"v_proj", "v"},
+                                                             {"o_proj", "o"},   {"gate", "router"},    {"gate_proj", "gate"},
+                                                             {"up_proj", "up"}, {"down_proj", "down"}, {"embed_tokens", "embed"}};
   if (alias == "lora_target_modules") return targets.contains(value) ? targets.at(value) : value;
   if (alias == "train_on_inputs") {
     if (value != "true" && value != "false") throw ConfigError(where + ": train_on_inputs: expected true or false");
@@ -123,7 +141,8 @@ class Applier {
 };
 
 std::string yaml_scalar(const std::string& text) {
-  const bool plain = !text.empty() && text.find_first_of(":#{}[],&*!|>'\"%@`\n") == std::string::npos && text.front() != ' ' && text.back() != ' ' && text.front() != '-';
+  const bool plain = !text.empty() && text.find_first_of(":#{}[],&*!|>'\"%@`\n") == std::string::npos && text.front() != ' ' &&
+                     text.back() != ' ' && text.front() != '-';
   if (plain) return text;
   std::string out = "\"";
   for (const char c : text) {
@@ -149,14 +168,17 @@ Fields config_fields(RunConfig* config) {
   Fields fields;
   std::vector<std::string> names;
   for (const Recipe& recipe : recipes()) names.emplace_back(recipe.name);
-  fields.add({choice_field("recipe", &config->recipe, names, "defaults that belong together: hellora (hot experts), lora (all experts), none"),
-              text_field("model", &config->model, "model folder: config.json, *.safetensors, tokenizer.json")});
+  fields.add(
+      {choice_field("recipe", &config->recipe, names, "defaults that belong together: hellora (hot experts), lora (all experts), none"),
+       text_field("model", &config->model, "model folder: config.json, *.safetensors, tokenizer.json")});
   fields.add(data_fields(&config->data));
   fields.add(select_fields(&config->select));
   fields.add(adapter_fields(&config->adapter));
   fields.add(train_fields(&config->train));
   fields.add(compute_fields(&config->compute));
-  fields.add({text_field("output", &config->output, "run folder"), int_field("seed", &config->seed, 0, INT64_MAX, "seed of every random number")});
+  fields.add({text_field("output", &config->output, "run folder"),
+              list_field("export", &config->exports, "what `run` writes beside the adapter: peft-full, peft-fused, merged"),
+              int_field("seed", &config->seed, 0, INT64_MAX, "seed of every random number")});
   return fields;
 }
 
@@ -166,7 +188,8 @@ void load_config(RunConfig* config, const Path& file, const std::vector<std::str
     for (const YamlEntry& entry : read_yaml(file)) {
       std::vector<std::string> values = entry.values;
       const std::string where = file.string() + ":" + std::to_string(entry.line);
-      if (!entry.is_list && values.size() == 1 && config_fields(config).find(aliases().contains(entry.key) ? aliases().at(entry.key) : entry.key, where).is_list) {
+      if (!entry.is_list && values.size() == 1 &&
+          config_fields(config).find(aliases().contains(entry.key) ? aliases().at(entry.key) : entry.key, where).is_list) {
         values = split(values[0], ' ');  // "targets: q k v" reads as three names
       }
       applier.apply(entry.key, values, where);

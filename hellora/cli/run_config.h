@@ -16,6 +16,7 @@ namespace hellora {
 
 struct RunConfig {
   std::string recipe = "none", model, output;
+  std::vector<std::string> exports;
   int64_t seed = 0;
   DataConfig data;
   SelectConfig select;

@@ -2,12 +2,14 @@
 
 #include <filesystem>
 
+#include "hellora/cli/drift.h"
 #include "hellora/cli/progress.h"
 #include "hellora/core/error.h"
 #include "hellora/core/hash.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/eval/perplexity.h"
+#include "hellora/export/formats.h"
 #include "hellora/model/count.h"
 #include "hellora/model/model_dir.h"
 #include "hellora/select/policy.h"
@@ -24,11 +26,24 @@ constexpr int64_t kFewTokens = 65536;  // profiles below this are noisy
 Json run_identity(const RunConfig& config, const Decoder& decoder, const Dataset& train, const Plan& plan) {
   Json plan_json = plan_to_json(plan);
   const TrainConfig& t = config.train;
-  const std::string settings = Json{t.lr, t.schedule, t.warmup_ratio, t.weight_decay, t.beta1, t.beta2, t.eps, t.max_grad_norm, t.grad_accumulation,
-                                    t.epochs, t.max_steps, t.router_aux_loss, micro_batch_tokens(config), config.data.packing}
+  const std::string settings = Json{t.lr,
+                                    t.schedule,
+                                    t.warmup_ratio,
+                                    t.weight_decay,
+                                    t.beta1,
+                                    t.beta2,
+                                    t.eps,
+                                    t.max_grad_norm,
+                                    t.grad_accumulation,
+                                    t.epochs,
+                                    t.max_steps,
+                                    t.router_aux_loss,
+                                    micro_batch_tokens(config),
+                                    config.data.packing}
                                    .dump();
-  const std::string adapter = Json{config.adapter.method, config.adapter.rank, config.adapter.alpha, config.adapter.dropout, config.adapter.rslora,
-                                   resolve_targets(decoder.shape(), config.adapter), config.compute.weights}
+  const std::string adapter = Json{config.adapter.method,  config.adapter.rank,   config.adapter.alpha,
+                                   config.adapter.dropout, config.adapter.rslora, resolve_targets(decoder.shape(), config.adapter),
+                                   config.compute.weights}
                                   .dump();
   return Json{{"model", model_hash(decoder)}, {"data", hex64(train.hash)}, {"plan", hex64(hash_string(plan_json["layers"].dump()))},
               {"adapter", adapter},           {"training", settings},      {"seed", config.seed}};
@@ -47,7 +62,8 @@ int64_t adapted_layers(const AdapterSet& adapters, int64_t layers) {
 Forecast make_forecast(const RunConfig& config, const Decoder& decoder, const AdapterSet& adapters) {
   const ModelShape& shape = decoder.shape();
   const int64_t weights = weight_bytes(shape, config.compute.weights == "bf16" ? 2 : 4);
-  const Forecast forecast = forecast_training(shape, weights, adapters.flat_param().numel(), micro_batch_tokens(config), adapted_layers(adapters, shape.layers));
+  const Forecast forecast =
+      forecast_training(shape, weights, adapters.flat_param().numel(), micro_batch_tokens(config), adapted_layers(adapters, shape.layers));
   if (machine_bytes() > 0 && forecast.total() > machine_bytes()) {
     throw StateError("the run needs about " + human_bytes(static_cast<double>(forecast.total())) + ", the machine has " +
                      human_bytes(static_cast<double>(machine_bytes())) + "; a smaller train.micro_batch_tokens (now " +
@@ -68,6 +84,8 @@ Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Pl
   json["ratio_raw"] = ratios.raw;
   json["ratio_of_percentages"] = ratios.of_percentages;
   json["coverage_mean"] = coverage;
+  json["coverage_start"] = outcome.result.audit["hot_set_drift"]["coverage_start"];
+  json["coverage_end"] = outcome.result.audit["hot_set_drift"]["coverage_end"];
   json["steps"] = outcome.result.steps;
   json["tokens"] = outcome.result.tokens;
   json["tokens_per_second"] = outcome.result.tokens_per_second();
@@ -79,14 +97,19 @@ Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Pl
   return json;
 }
 
-void write_result(const RunConfig& config, Workspace& space, const AdapterSet& adapters, const Dataset& train, const Plan& plan, const Json& identity,
-                  TrainOutcome& outcome) {
-  if (!adapters.method().makes_adapter) {
+void write_result(const RunConfig& config, Workspace& space, const AdapterSet& adapters, const Dataset& train, const Plan& plan,
+                  const Json& identity, TrainOutcome& outcome) {
+  outcome.makes_adapter = adapters.method().makes_adapter;
+  if (!outcome.makes_adapter) {
     outcome.adapter = Path(config.output) / "model";
     write_full_model(*space.checkpoint, space.decoder->shape(), adapters, outcome.adapter);
     return;
   }
-  AdapterOrigin origin{plan, model_hash(*space.decoder), config.model, train.format, config.data.train_on,
+  AdapterOrigin origin{plan,
+                       model_hash(*space.decoder),
+                       config.model,
+                       train.format,
+                       config.data.train_on,
                        Json{{"seed", config.seed}, {"steps", outcome.result.steps}, {"data_hash", identity["data"]}}};
   outcome.adapter = Path(config.output) / "adapter";
   write_adapter(outcome.adapter, adapters, origin);
@@ -98,7 +121,9 @@ void prepare_output(const Path& folder, bool overwrite, bool resume) {
   if (folder.empty()) throw ConfigError("configuration: key \"output\" is needed; set it in the file or as output=FOLDER");
   if (fs::exists(folder) && !fs::is_directory(folder)) throw ConfigError(folder.string() + ": is not a folder");
   if (fs::exists(folder) && !fs::is_empty(folder) && !resume) {
-    if (!overwrite) throw ConfigError(folder.string() + ": the output folder is not empty; use --resume to continue, --overwrite to start anew, or another output");
+    if (!overwrite)
+      throw ConfigError(folder.string() +
+                        ": the output folder is not empty; use --resume to continue, --overwrite to start anew, or another output");
     const bool ours = fs::exists(folder / "config.yaml");
     if (!ours) throw ConfigError(folder.string() + ": --overwrite empties only folders that hold a run (no config.yaml found here)");
     for (const auto& entry : fs::directory_iterator(folder)) fs::remove_all(entry.path());
@@ -111,7 +136,8 @@ Plan make_plan(const RunConfig& config, const Decoder& decoder, const Profile* p
     Plan plan = read_plan(config.select.plan);
     const std::string hash = plan.model_hash.empty() ? "" : model_hash(decoder);
     if (hash != plan.model_hash) {
-      throw StateError(config.select.plan + ": the plan was made for another model (hash " + plan.model_hash + ", this one is " + hash + ")");
+      throw StateError(config.select.plan + ": the plan was made for another model (hash " + plan.model_hash + ", this one is " + hash +
+                       ")");
     }
     return plan;
   }
@@ -171,14 +197,63 @@ Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& t
   profile.top_k = shape.router.top_k;
   profile.layers = std::move(counter.layers);
   if (profile.tokens < kFewTokens) {
-    log_warn("the profile holds " + with_commas(profile.tokens) + " tokens; below " + with_commas(kFewTokens) + " the ranking of experts is noisy");
+    log_warn("the profile holds " + with_commas(profile.tokens) + " tokens; below " + with_commas(kFewTokens) +
+             " the ranking of experts is noisy");
   }
   return profile;
 }
 
-TrainOutcome run_training(RunConfig* config, Workspace& space, const Dataset& train, const Dataset* eval, const Plan& plan, const Path& resume,
-                          bool quiet) {
+void load_run_config(RunConfig* config, const Path& file, const std::vector<std::string>& overrides, const Path& resume,
+                     const Common& common) {
+  Path source = file;
+  if (file.empty() && !resume.empty()) {
+    for (const Path& folder : {resume, resume.parent_path()}) {
+      if (source.empty() && fs::exists(folder / "config.yaml")) source = folder / "config.yaml";
+    }
+  }
+  load_config(config, source, overrides);
+  apply_common(config, common);
+  require_key(*config, "model", !config->model.empty());
+  require_key(*config, "data.train", !config->data.train.empty());
+  if (!resume.empty() && config->output.empty()) config->output = resume.string();
+}
+
+Prepared prepare_training(RunConfig* config, const Path& resume, bool overwrite, bool quiet) {
+  Prepared out;
+  if (!resume.empty()) out.resume = find_checkpoint(resume);
+  for (const std::string& name : config->exports) {
+    if (name != "merged") find_export(name);
+  }
+  prepare_output(config->output, overwrite, !resume.empty());
+  const Path folder = config->output;
+  out.space = open_model(config->model, config->compute.weights);
+  const int64_t vocab = out.space.decoder->shape().vocab;
+  out.train = load_dataset(config->data.train, config->data, *out.space.tokenizer, vocab);
+  log_info("training data: " + describe(out.train));
+  if (!config->data.eval.empty()) {
+    out.eval = load_dataset(config->data.eval, config->data, *out.space.tokenizer, vocab);
+    log_info("evaluation data: " + describe(*out.eval));
+  }
+  if (!out.resume.empty() && fs::exists(folder / "plan.json")) {
+    out.plan = read_plan(folder / "plan.json");
+  } else {
+    if (config->select.plan.empty() && config->select.policy != "all") {
+      out.profile = take_profile(*config, out.space, out.train, quiet);
+      write_profile(folder / "profile.json", *out.profile);
+    }
+    out.plan = make_plan(*config, *out.space.decoder, out.profile ? &*out.profile : nullptr);
+    write_plan(folder / "plan.json", out.plan);
+  }
+  write_text_atomic(folder / "config.yaml", config_yaml(config));
+  return out;
+}
+
+TrainOutcome run_training(RunConfig* config, Prepared& prepared, bool quiet) {
+  Workspace& space = prepared.space;
   Decoder& decoder = *space.decoder;
+  const Dataset& train = prepared.train;
+  const Dataset* eval = prepared.eval ? &*prepared.eval : nullptr;
+  const Plan& plan = prepared.plan;
   AdapterSet adapters(find_sites(decoder.shape(), config->adapter, plan, config->given.contains("adapter.rank")), config->adapter,
                       static_cast<uint64_t>(config->seed), base_reader(space));
   TrainOutcome outcome;
@@ -193,7 +268,10 @@ TrainOutcome run_training(RunConfig* config, Workspace& space, const Dataset& tr
   const auto evaluate = [&](const Decoder& d) { return evaluate_dataset(d, *eval, rule); };
   const auto per_token = [](const LossSum& loss) { return loss.sum / static_cast<double>(loss.count); };
   outcome.evaluated = eval != nullptr;
-  if (eval != nullptr) outcome.loss_before = per_token(evaluate(decoder));  // adapters are not bound yet: this is the base
+  // Adapters are not bound yet: this is the base.
+  HotDrift drift(decoder.shape(), plan, eval != nullptr ? *eval : train, eval != nullptr);
+  const LossSum before = drift.measure(decoder, rule, HotDrift::start);
+  if (eval != nullptr) outcome.loss_before = per_token(before);
 
   decoder.bind(&adapters);
   const auto unbind = [](Decoder* d) { d->bind(nullptr); };
@@ -209,19 +287,22 @@ TrainOutcome run_training(RunConfig* config, Workspace& space, const Dataset& tr
   if (eval != nullptr) job.evaluate = evaluate;
   job.progress = progress_printer("train", quiet);
   job.run_dir = config->output;
-  job.resume = resume;
+  job.resume = prepared.resume;
   job.identity = identity;
   job.audit = true;
   outcome.result = hellora::train(job);
 
-  if (eval != nullptr) outcome.loss_after = per_token(evaluate(decoder));
+  const LossSum after = drift.measure(decoder, rule, HotDrift::end);
+  if (eval != nullptr) outcome.loss_after = per_token(after);
+  outcome.result.audit["hot_set_drift"] = drift.report();
   write_result(*config, space, adapters, train, plan, identity, outcome);
   write_text_atomic(Path(config->output) / "audit.json", outcome.result.audit.dump(1) + "\n");
   outcome.summary = summary_json(*config, outcome, plan);
   write_text_atomic(Path(config->output) / "summary.json", outcome.summary.dump(1) + "\n");
   if (!outcome.result.audit_passed) {
     throw CheckFailed("audit failed: " + outcome.result.audit["failures"][0].get<std::string>() + " (" +
-                      std::to_string(outcome.result.audit["failures"].size()) + " in all; see " + (Path(config->output) / "audit.json").string() + ")");
+                      std::to_string(outcome.result.audit["failures"].size()) + " in all; see " +
+                      (Path(config->output) / "audit.json").string() + ")");
   }
   return outcome;
 }

@@ -13,11 +13,34 @@ Workspace open_model(const Path& folder, const std::string& weights, bool with_t
   const ModelShape shape = read_shape(space.checkpoint->config(), (folder / "config.json").string());
   const int64_t needed = weight_bytes(shape, weights == "bf16" ? 2 : 4), there = machine_bytes();
   if (there > 0 && needed > there) {
-    throw StateError(folder.string() + ": the weights need " + human_bytes(static_cast<double>(needed)) + " as " + weights + ", the machine has " +
-                     human_bytes(static_cast<double>(there)) + (weights == "fp32" ? "; compute.weights=bf16 needs half" : ""));
+    throw StateError(folder.string() + ": the weights need " + human_bytes(static_cast<double>(needed)) + " as " + weights +
+                     ", the machine has " + human_bytes(static_cast<double>(there)) +
+                     (weights == "fp32" ? "; compute.weights=bf16 needs half" : ""));
   }
   if (with_tokenizer) space.tokenizer = std::make_unique<Tokenizer>(Tokenizer::load(folder));
   space.decoder = load_decoder(*space.checkpoint, {weights == "bf16" ? at::kBFloat16 : at::kFloat, at::kFloat});
+  return space;
+}
+
+std::string stored_weights(const Path& folder) {
+  const Checkpoint checkpoint(folder);
+  for (const std::string& name : checkpoint.names()) {
+    if (checkpoint.info(name).dtype != Dtype::bf16) return "fp32";
+  }
+  return "bf16";
+}
+
+void ModelOptions::declare(CLI::App& app) {
+  app.add_option("--model", model, "model folder")->required();
+  app.add_option("--adapter", adapter, "adapter folder");
+}
+
+Workspace ModelOptions::open(bool with_tokenizer) const {
+  Workspace space = open_model(model, stored_weights(model), with_tokenizer);
+  if (adapter.empty()) return space;
+  space.adapter = read_adapter(adapter, space.decoder->shape());
+  check_base(space.adapter, *space.decoder, adapter);
+  space.decoder->bind(space.adapter.adapters.get());
   return space;
 }
 
@@ -37,6 +60,5 @@ int64_t auto_k(const ModelShape& shape) {
   const int64_t row = find_arch(shape.arch, "select.k").hot_k;
   return row > 0 ? row : shape.router.top_k;
 }
-
 
 }  // namespace hellora

@@ -14,10 +14,22 @@ struct Workspace {
   std::unique_ptr<Checkpoint> checkpoint;
   std::unique_ptr<Decoder> decoder;
   std::unique_ptr<Tokenizer> tokenizer;
+  LoadedAdapter adapter;  // bound to the decoder; empty without one
 };
 
 /// Loads model and tokenizer; `weights` is "bf16" or "fp32". A model that does not fit is refused before loading.
 Workspace open_model(const Path& folder, const std::string& weights, bool with_tokenizer = true);
+
+/// "bf16" for a checkpoint that holds nothing wider, else "fp32".
+std::string stored_weights(const Path& folder);
+
+/// --model and --adapter of the commands that use a finished model.
+struct ModelOptions {
+  std::string model, adapter;
+  void declare(CLI::App& app);
+  /// Weights as stored; the adapter checked against its base and bound.
+  Workspace open(bool with_tokenizer = true) const;
+};
 
 /// Applies --seed, --threads and compute.threads.
 void apply_common(RunConfig* config, const Common& common);

@@ -54,9 +54,9 @@ class Interrupted : public std::runtime_error {
 }  // namespace hellora
 
 /// Programmer errors only: a failure is a bug in hellora (exit code 1).
-#define HELLORA_CHECK(condition, message)                                      \
-  do {                                                                         \
-    if (!(condition)) {                                                        \
-      ::hellora::check_failed(#condition, __FILE__, __LINE__, (message));      \
-    }                                                                          \
+#define HELLORA_CHECK(condition, message)                                 \
+  do {                                                                    \
+    if (!(condition)) {                                                   \
+      ::hellora::check_failed(#condition, __FILE__, __LINE__, (message)); \
+    }                                                                     \
   } while (false)

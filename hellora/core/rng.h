@@ -57,8 +57,6 @@ constexpr uint64_t random_u64(RngKey key, uint64_t position) {
 }
 
 /// Uniform in [0, 1) with 53 bits.
-constexpr double unit_double(RngKey key, uint64_t position) {
-  return static_cast<double>(random_u64(key, position) >> 11) * 0x1.0p-53;
-}
+constexpr double unit_double(RngKey key, uint64_t position) { return static_cast<double>(random_u64(key, position) >> 11) * 0x1.0p-53; }
 
 }  // namespace hellora

@@ -6,8 +6,8 @@ namespace hellora {
 namespace {
 
 struct Lead {
-  size_t length = 0;                       // 0: not a lead byte
-  unsigned char low = 0x80, high = 0xBF;   // range of the second byte
+  size_t length = 0;                      // 0: not a lead byte
+  unsigned char low = 0x80, high = 0xBF;  // range of the second byte
 };
 
 Lead lead_of(unsigned char b) {

@@ -23,9 +23,9 @@ struct Reader {
     const PromptCompletion text = render(*format, value, where);
     Example example;
     example.record = out.records++;
-    example.ids = tokenizer.encode(text.prompt, true);
+    // The beginning-of-text mark, where a tokenizer adds one, comes once: with the prompt, or with the text when there is none.
+    if (!text.prompt.empty()) example.ids = tokenizer.encode(text.prompt, true);
     const size_t prompt = example.ids.size();
-    // The beginning-of-text mark, where a tokenizer adds one, belongs to the prompt only.
     const std::vector<int64_t> completion = tokenizer.encode(text.completion, text.prompt.empty());
     example.ids.insert(example.ids.end(), completion.begin(), completion.end());
     if (tokenizer.eos()) example.ids.push_back(*tokenizer.eos());
@@ -109,8 +109,8 @@ Dataset load_dataset(const std::vector<std::string>& files, const DataConfig& co
 }
 
 std::string describe(const Dataset& dataset) {
-  std::string text = with_commas(static_cast<long long>(dataset.examples.size())) + " examples, " + with_commas(dataset.tokens()) + " tokens (" +
-                     with_commas(dataset.supervised()) + " supervised)";
+  std::string text = with_commas(static_cast<long long>(dataset.examples.size())) + " examples, " + with_commas(dataset.tokens()) +
+                     " tokens (" + with_commas(dataset.supervised()) + " supervised)";
   if (dataset.skipped_long > 0) text += ", " + with_commas(dataset.skipped_long) + " skipped as too long";
   if (dataset.truncated > 0) text += ", " + with_commas(dataset.truncated) + " truncated";
   if (dataset.skipped_empty > 0) text += ", " + with_commas(dataset.skipped_empty) + " skipped without a supervised token";

@@ -20,10 +20,10 @@ struct Example {
 
 struct Dataset {
   std::vector<Example> examples;
-  std::string format;             // resolved
-  int64_t records = 0;            // read
+  std::string format;   // resolved
+  int64_t records = 0;  // read
   int64_t skipped_long = 0, truncated = 0, skipped_empty = 0;
-  uint64_t hash = 0;              // of the token rows and targets
+  uint64_t hash = 0;  // of the token rows and targets
   int64_t tokens() const;
   int64_t supervised() const;
 };

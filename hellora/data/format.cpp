@@ -75,4 +75,10 @@ PromptCompletion render(const RecordFormat& format, const Json& record, const st
   return {fill(without ? format.prompt_without : format.prompt, record, where), fill(format.completion, record, where)};
 }
 
+std::string render_prompt(const RecordFormat& format, const std::string& text) {
+  const std::string_view pattern = format.optional.empty() ? format.prompt : format.prompt_without;
+  const std::vector<std::string> keys = keys_of(pattern);
+  return keys.size() == 1 ? fill(pattern, Json{{keys[0], text}}, "prompt") : text;
+}
+
 }  // namespace hellora

@@ -29,4 +29,7 @@ struct PromptCompletion {
 /// FormatError when a key is missing or not a string.
 PromptCompletion render(const RecordFormat& format, const Json& record, const std::string& where);
 
+/// The prompt of a format whose prompt has one key, with `text` in its place; `text` itself for other formats.
+std::string render_prompt(const RecordFormat& format, const std::string& text);
+
 }  // namespace hellora

@@ -13,7 +13,8 @@ std::vector<std::vector<int64_t>> group(const Dataset& dataset, const PackingRul
   int64_t held = 0;
   for (const int64_t i : order) {
     const auto length = static_cast<int64_t>(dataset.examples[static_cast<size_t>(i)].ids.size());
-    const bool full = !batches.empty() && (static_cast<int64_t>(batches.back().size()) >= most || (rule.packing && held + length > rule.tokens));
+    const bool full =
+        !batches.empty() && (static_cast<int64_t>(batches.back().size()) >= most || (rule.packing && held + length > rule.tokens));
     if (batches.empty() || full) {
       batches.emplace_back();
       held = 0;

@@ -8,8 +8,8 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
-#include "hellora/io/descriptor.h"
 #include "hellora/core/utf8.h"
+#include "hellora/io/descriptor.h"
 
 namespace hellora {
 

@@ -4,8 +4,8 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/json.h"
-#include "hellora/io/dtype.h"
 #include "hellora/core/utf8.h"
+#include "hellora/io/dtype.h"
 
 namespace hellora {
 namespace {

@@ -2,9 +2,9 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/json.h"
+#include "hellora/core/utf8.h"
 #include "hellora/io/dtype.h"
 #include "hellora/io/safetensors.h"
-#include "hellora/core/utf8.h"
 
 namespace hellora {
 namespace {

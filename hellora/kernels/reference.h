@@ -21,8 +21,8 @@ struct ReferenceExpert {
 
 /// y (out) = W x + scale * B (A x)
 template <class Real>
-void reference_linear(const Real* w_OI, const Real* a_RI, const Real* b_OR, int64_t rank, Real scale, const Real* x_I, int64_t in, int64_t out,
-                      Real* y_O) {
+void reference_linear(const Real* w_OI, const Real* a_RI, const Real* b_OR, int64_t rank, Real scale, const Real* x_I, int64_t in,
+                      int64_t out, Real* y_O) {
   std::vector<Real> u_R(static_cast<size_t>(rank), Real{0});
   for (int64_t r = 0; a_RI != nullptr && r < rank; ++r) {
     for (int64_t i = 0; i < in; ++i) u_R[static_cast<size_t>(r)] += a_RI[r * in + i] * x_I[i];
@@ -37,8 +37,8 @@ void reference_linear(const Real* w_OI, const Real* a_RI, const Real* b_OR, int6
 
 /// out_TD = sum over the k chosen experts of weight * down(silu(gate x) * up x).
 template <class Real>
-void reference_moe(const std::vector<ReferenceExpert<Real>>& experts, const Real* x_TD, const int64_t* ids_TK, const Real* weight_TK, int64_t tokens,
-                   int64_t k, int64_t width, int64_t expert_width, Real* out_TD) {
+void reference_moe(const std::vector<ReferenceExpert<Real>>& experts, const Real* x_TD, const int64_t* ids_TK, const Real* weight_TK,
+                   int64_t tokens, int64_t k, int64_t width, int64_t expert_width, Real* out_TD) {
   std::vector<Real> gate_F(static_cast<size_t>(expert_width)), up_F(gate_F), y_D(static_cast<size_t>(width));
   for (int64_t t = 0; t < tokens; ++t) {
     for (int64_t d = 0; d < width; ++d) out_TD[t * width + d] = 0;

@@ -11,9 +11,9 @@ namespace hellora {
 struct AdapterOrigin {
   Plan plan;
   std::string model_hash, base_path;
-  std::string data_format;      // template that made the training text; eval and generate reuse it
+  std::string data_format;  // template that made the training text; eval and generate reuse it
   std::string train_on = "completion";
-  Json run = Json::object();    // seed, data hash, steps, …
+  Json run = Json::object();  // seed, data hash, steps, …
 };
 
 /// Writes adapter_model.safetensors (fp32), adapter_config.json, hellora.json into `folder`.

@@ -12,8 +12,8 @@ Tensor attend(const Tensor& q_LAC, const Tensor& k_PGC, const Tensor& v_PGC) {
   const bool causal = past == 0 && rows > 1;
   if (past > 0 && rows > 1) mask = at::ones({rows, past + rows}, at::TensorOptions(at::kBool)).tril(past);
   const auto heads_first = [](const Tensor& x) { return x.transpose(0, 1).unsqueeze(0); };
-  const Tensor out = at::scaled_dot_product_attention(heads_first(q_LAC), heads_first(k_PGC), heads_first(v_PGC), mask, 0.0, causal, std::nullopt,
-                                                      q_LAC.size(1) != k_PGC.size(1));
+  const Tensor out = at::scaled_dot_product_attention(heads_first(q_LAC), heads_first(k_PGC), heads_first(v_PGC), mask, 0.0, causal,
+                                                      std::nullopt, q_LAC.size(1) != k_PGC.size(1));
   return out.squeeze(0).transpose(0, 1);
 }
 

@@ -27,8 +27,8 @@ double read_rope_theta(const Json& config, const std::string& where) {
 int64_t sized(const Json& config, std::string_view key, int64_t low, int64_t high, const std::string& where) {
   const int64_t value = int_member(config, key, where);
   if (value < low || value > high) {
-    throw FormatError(where + ": key \"" + std::string(key) + "\" is " + std::to_string(value) + "; expected " + std::to_string(low) + " to " +
-                      std::to_string(high));
+    throw FormatError(where + ": key \"" + std::string(key) + "\" is " + std::to_string(value) + "; expected " + std::to_string(low) +
+                      " to " + std::to_string(high));
   }
   return value;
 }
@@ -50,7 +50,8 @@ ModelShape read_shared_shape(const Json& config, const std::string& where) {
     throw FormatError(where + ": hidden_size is not a multiple of num_attention_heads and head_dim is absent");
   }
   if (shape.head_dim % 2 != 0) throw FormatError(where + ": head_dim must be even for rotary embedding");
-  shape.max_positions = has(config, "max_position_embeddings") ? sized(config, "max_position_embeddings", 1, int64_t{1} << 30, where) : 4096;
+  shape.max_positions =
+      has(config, "max_position_embeddings") ? sized(config, "max_position_embeddings", 1, int64_t{1} << 30, where) : 4096;
   shape.rms_eps = double_or(config, "rms_norm_eps", 1e-5, where);
   shape.rope_theta = read_rope_theta(config, where);
   shape.tied_embeddings = bool_or(config, "tie_word_embeddings", false, where);

@@ -20,8 +20,8 @@ double base_flops(const ModelShape& shape);
 double adapter_flops(const ModelShape& shape, const AdapterConfig& config, double coverage);
 
 struct Ratios {
-  double raw = 0;              // q / p
-  double of_percentages = 0;   // [q/(N+q)] / [p/(N+p)]
+  double raw = 0;             // q / p
+  double of_percentages = 0;  // [q/(N+q)] / [p/(N+p)]
 };
 Ratios count_ratios(int64_t base, int64_t trainable, int64_t trainable_all);
 

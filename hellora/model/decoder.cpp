@@ -65,7 +65,8 @@ Tensor Decoder::logits(const Tensor& h_ND, const StepContext& context, const Ten
   const Tensor normed = rms_norm(h_ND, effective_weight(weights_.final_norm_D, final_norm_), shape_.rms_eps);
   const Tensor low = lm_head_ != nullptr ? adapter_input(normed, context, -1, Slot::lm_head, row_N) : Tensor();
   // Tied embeddings that are trained in full act in both places.
-  const Adapter* head = shape_.tied_embeddings && lm_head_ == nullptr && embed_ != nullptr && embed_->weight(0) != nullptr ? embed_ : lm_head_;
+  const Adapter* head =
+      shape_.tied_embeddings && lm_head_ == nullptr && embed_ != nullptr && embed_->weight(0) != nullptr ? embed_ : lm_head_;
   return adapted_linear(normed, weights_.lm_head_VD, head, low);
 }
 

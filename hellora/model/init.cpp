@@ -47,7 +47,7 @@ Tensor normal_values(const TensorInfo& info, uint64_t seed, double deviation) {
 
 }  // namespace
 
-void init_model(const ModelShape& shape, const Path& out, uint64_t seed, bool fp32, double deviation) {
+void init_model(const ModelShape& shape, const Path& out, uint64_t seed, bool fp32, double deviation, const Json& more) {
   make_folder(out);
   SafetensorsWriter writer(out / "model.safetensors", all_tensors(shape, fp32), {{"format", "pt"}});
   for (const TensorInfo& info : writer.order()) {
@@ -58,6 +58,9 @@ void init_model(const ModelShape& shape, const Path& out, uint64_t seed, bool fp
   writer.commit();
   Json config = find_arch(shape.arch, "init").config(shape);
   if (fp32) config["torch_dtype"] = "float32";
+  for (const auto& [key, value] : more.items()) {
+    if (!config.contains(key)) config[key] = value;
+  }
   write_text_atomic(out / "config.json", config.dump(2) + "\n");
 }
 

@@ -18,7 +18,7 @@ class KvCache {
 
  private:
   struct Entry {
-    Tensor k, v;         // (capacity, A, C)
+    Tensor k, v;  // (capacity, A, C)
     int64_t length = 0;
   };
   int64_t sequences_;

@@ -41,7 +41,8 @@ LossSum evaluate_loss(const Decoder& decoder, const Tensor& h_TD, const Supervis
   return total;
 }
 
-LossSum backward_loss(const Decoder& decoder, const Tensor& h_TD, const Supervised& rows, double scale, const StepContext& context, Tensor* dh_TD) {
+LossSum backward_loss(const Decoder& decoder, const Tensor& h_TD, const Supervised& rows, double scale, const StepContext& context,
+                      Tensor* dh_TD) {
   LossSum total{0, rows.row_N.size(0)};
   const Tensor plain_TD = h_TD.detach();
   *dh_TD = at::zeros_like(plain_TD);

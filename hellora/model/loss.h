@@ -9,8 +9,8 @@ namespace hellora {
 inline constexpr int64_t kNoTarget = -100;
 
 struct LossSum {
-  double sum = 0;      // negative log likelihood, natural log, over supervised rows
-  int64_t count = 0;   // supervised rows
+  double sum = 0;     // negative log likelihood, natural log, over supervised rows
+  int64_t count = 0;  // supervised rows
 };
 
 /// Rows that have a target: their numbers and targets.
@@ -24,6 +24,7 @@ LossSum evaluate_loss(const Decoder& decoder, const Tensor& h_TD, const Supervis
 
 /// Sum of losses; backpropagates scale · sum through the head (its trainable tensors accumulate) and returns
 /// d(scale · sum)/dh (T, D) for the caller to send further down.
-LossSum backward_loss(const Decoder& decoder, const Tensor& h_TD, const Supervised& rows, double scale, const StepContext& context, Tensor* dh_TD);
+LossSum backward_loss(const Decoder& decoder, const Tensor& h_TD, const Supervised& rows, double scale, const StepContext& context,
+                      Tensor* dh_TD);
 
 }  // namespace hellora

@@ -22,7 +22,8 @@ void rewrite_file(const SafetensorsFile& file, const Path& out, bool fp32, const
   for (const TensorInfo& target : writer.order()) {
     const TensorInfo& source = *file.find(target.name);
     const Tensor replaced = replace(target.name, source);
-    const Tensor value = (replaced.defined() ? replaced : read_tensor(source, file.bytes(source))).to(torch_dtype(target.dtype)).contiguous();
+    const Tensor value =
+        (replaced.defined() ? replaced : read_tensor(source, file.bytes(source))).to(torch_dtype(target.dtype)).contiguous();
     HELLORA_CHECK(value.sizes().vec() == target.shape, "a replacement keeps its tensor's shape");
     writer.append(target.name, raw_bytes(value));
     file.drop(source);
@@ -67,7 +68,8 @@ bool copied_as_is(const Path& path) {
 void rewrite_model(const Checkpoint& source, const Path& out, bool fp32, const Replace& replace) {
   make_folder(out);
   std::error_code same;
-  if (fs::equivalent(source.folder(), out, same)) throw ConfigError(out.string() + ": the output folder is the model's own; choose another");
+  if (fs::equivalent(source.folder(), out, same))
+    throw ConfigError(out.string() + ": the output folder is the model's own; choose another");
   for (const auto& entry : fs::directory_iterator(source.folder())) {
     if (entry.is_regular_file() && copied_as_is(entry.path())) write_text_atomic(out / entry.path().filename(), read_text(entry.path()));
   }

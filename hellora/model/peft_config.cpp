@@ -27,8 +27,8 @@ bool inert(const Json& value) {
 PeftConfig parse_peft_config(const Json& config, const std::string& where) {
   const std::string type = string_member(config, "peft_type", where);
   if (type != "LORA") throw FormatError(where + ": peft_type \"" + type + "\" is not supported; expected \"LORA\"");
-  for (const char* key : {"use_dora", "lora_bias", "layer_replication", "modules_to_save", "fan_in_fan_out", "use_qalora", "use_bdlora", "bias",
-                          "trainable_token_indices", "target_parameters", "arrow_config", "alora_invocation_tokens", "kasa_config",
+  for (const char* key : {"use_dora", "lora_bias", "layer_replication", "modules_to_save", "fan_in_fan_out", "use_qalora", "use_bdlora",
+                          "bias", "trainable_token_indices", "target_parameters", "arrow_config", "alora_invocation_tokens", "kasa_config",
                           "velora_config", "monteclora_config"}) {
     if (config.contains(key) && !inert(config[key])) {
       throw FormatError(where + ": " + key + " is " + config[key].dump() + "; hellora reads adapters without it");

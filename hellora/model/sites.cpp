@@ -9,8 +9,8 @@
 namespace hellora {
 namespace {
 
-constexpr Slot kLayerSlots[] = {Slot::input_norm, Slot::q,      Slot::k,    Slot::v,  Slot::q_norm, Slot::k_norm, Slot::o,
-                                Slot::post_norm,  Slot::router, Slot::gate, Slot::up, Slot::down};
+constexpr Slot kLayerSlots[] = {Slot::input_norm, Slot::q,         Slot::k,      Slot::v,    Slot::q_norm, Slot::k_norm,
+                                Slot::o,          Slot::post_norm, Slot::router, Slot::gate, Slot::up,     Slot::down};
 constexpr Slot kModelSlots[] = {Slot::embed, Slot::final_norm, Slot::lm_head};
 
 /// (in, out) of a slot's linear map; norms are (1, width).
@@ -45,12 +45,13 @@ Site make_site(const ModelShape& shape, Slot slot, int64_t layer, bool full) {
 void check_plan(const ModelShape& shape, const AdapterConfig& config, const Plan& plan, bool rank_given) {
   for (const LayerPlan& layer : plan.layers) {
     if (layer.layer >= shape.layers) {
-      throw ConfigError("plan: layer " + std::to_string(layer.layer) + " does not exist; the model has layers 0 to " + std::to_string(shape.layers - 1));
+      throw ConfigError("plan: layer " + std::to_string(layer.layer) + " does not exist; the model has layers 0 to " +
+                        std::to_string(shape.layers - 1));
     }
     for (const HotExpert& hot : layer.experts) {
       if (hot.expert >= shape.experts) {
-        throw ConfigError("plan: layer " + std::to_string(layer.layer) + " names expert " + std::to_string(hot.expert) + "; the model has experts 0 to " +
-                          std::to_string(shape.experts - 1));
+        throw ConfigError("plan: layer " + std::to_string(layer.layer) + " names expert " + std::to_string(hot.expert) +
+                          "; the model has experts 0 to " + std::to_string(shape.experts - 1));
       }
       if (hot.rank > 0 && rank_given && hot.rank != config.rank) {
         throw ConfigError("plan: layer " + std::to_string(layer.layer) + ", expert " + std::to_string(hot.expert) + " has rank " +
@@ -114,14 +115,17 @@ std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& confi
   }
   add(kModelSlots[1], -1);
   if (!shape.tied_embeddings) add(kModelSlots[2], -1);
-  const std::vector<std::string> known = {"q", "k", "v", "o", "router", "gate", "up", "down", "shared", "dense", "embed", "lm_head", "norm"};
+  const std::vector<std::string> known = {"q",    "k",      "v",     "o",     "router",  "gate", "up",
+                                          "down", "shared", "dense", "embed", "lm_head", "norm"};
   for (const std::string& target : targets) {
     if (std::find(known.begin(), known.end(), target) == known.end()) {
       const std::string near = nearest_name(target, known);
-      throw ConfigError("adapter.targets: unknown target \"" + target + "\"; expected some of " + join(known, " ") + (near.empty() ? "" : "; nearest: " + near));
+      throw ConfigError("adapter.targets: unknown target \"" + target + "\"; expected some of " + join(known, " ") +
+                        (near.empty() ? "" : "; nearest: " + near));
     }
     if (!matched.contains(target)) {
-      throw ConfigError("adapter.targets: \"" + target + "\" matches nothing in a " + shape.arch + " model; its own are " + std::string(arch.targets));
+      throw ConfigError("adapter.targets: \"" + target + "\" matches nothing in a " + shape.arch + " model; its own are " +
+                        std::string(arch.targets));
     }
   }
   return sites;

@@ -23,7 +23,8 @@ at::ScalarType torch_dtype(Dtype dtype) {
 }
 
 Dtype file_dtype(at::ScalarType dtype) {
-  for (const Dtype one : {Dtype::f64, Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::i64, Dtype::i32, Dtype::i16, Dtype::i8, Dtype::u8, Dtype::boolean}) {
+  for (const Dtype one :
+       {Dtype::f64, Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::i64, Dtype::i32, Dtype::i16, Dtype::i8, Dtype::u8, Dtype::boolean}) {
     if (torch_dtype(one) == dtype) return one;
   }
   HELLORA_CHECK(false, "dtype has no place in a safetensors file");

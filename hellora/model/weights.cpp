@@ -26,8 +26,8 @@ class Loader {
   Tensor take(const std::string& name, const std::vector<int64_t>& shape, at::ScalarType dtype) {
     const TensorInfo& info = checkpoint_.info(name);
     if (info.shape != shape) {
-      throw FormatError(checkpoint_.folder().string() + ": tensor " + name + " has shape " + shape_text(info.shape) + ", config.json asks for " +
-                        shape_text(shape));
+      throw FormatError(checkpoint_.folder().string() + ": tensor " + name + " has shape " + shape_text(info.shape) +
+                        ", config.json asks for " + shape_text(shape));
     }
     Tensor tensor = read_tensor(info, checkpoint_.bytes(name), dtype);
     checkpoint_.drop(name);
@@ -141,10 +141,18 @@ void for_each_weight(const ModelWeights& weights, const std::function<void(const
   for (size_t layer = 0; layer < weights.layers.size(); ++layer) {
     const LayerWeights& w = weights.layers[layer];
     const std::string at = "layer " + std::to_string(layer) + " ";
-    const std::pair<const char*, const Tensor*> all[] = {
-        {"input_norm", &w.input_norm_D}, {"post_norm", &w.post_norm_D}, {"q", &w.q_QD}, {"k", &w.k_KD}, {"v", &w.v_KD}, {"o", &w.o_DQ},
-        {"q_norm", &w.q_norm_Q}, {"k_norm", &w.k_norm_K}, {"router", &w.moe.router_ED}, {"gate", &w.moe.gate_EFD}, {"up", &w.moe.up_EFD},
-        {"down", &w.moe.down_EDF}};
+    const std::pair<const char*, const Tensor*> all[] = {{"input_norm", &w.input_norm_D},
+                                                         {"post_norm", &w.post_norm_D},
+                                                         {"q", &w.q_QD},
+                                                         {"k", &w.k_KD},
+                                                         {"v", &w.v_KD},
+                                                         {"o", &w.o_DQ},
+                                                         {"q_norm", &w.q_norm_Q},
+                                                         {"k_norm", &w.k_norm_K},
+                                                         {"router", &w.moe.router_ED},
+                                                         {"gate", &w.moe.gate_EFD},
+                                                         {"up", &w.moe.up_EFD},
+                                                         {"down", &w.moe.down_EDF}};
     for (const auto& [name, tensor] : all) {
       if (tensor->defined()) visit(at + name, *tensor);
     }

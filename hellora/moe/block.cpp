@@ -59,7 +59,9 @@ Tensor moe_block(const Tensor& x_TD, const MoeWeights& weights, const RouterRule
     return adapter_input(rows.narrow(0, 0, hot_rows), context, layer, input, hot_token, hot_expert);
   };
   const auto project = [&](const Tensor& rows, const Tensor& low, const Tensor& bank, const Adapter* adapter) {
-    return expert_linear(rows, low, order.offsets, ordinal_weights(bank, adapters, adapter), low_rank_parts(adapters, adapter));
+    const std::vector<LowRank> parts = low_rank_parts(adapters, adapter);
+    // The input that gate and up share is no input of the one that is not adapted.
+    return expert_linear(rows, parts.empty() ? Tensor() : low, order.offsets, ordinal_weights(bank, adapters, adapter), parts);
   };
 
   const Tensor x_ND = x_TD.index_select(0, token_N);

@@ -6,13 +6,13 @@
 namespace hellora {
 
 struct SelectConfig {
-  std::string plan;               // a given plan.json; empty: profile and select
-  std::string mode = "warmup";    // how the profile is taken
-  double fraction = 0.10;         // of the training data
-  std::string tokens = "all";     // which tokens count
-  int64_t max_tokens = 0;         // stop after so many; 0: the fraction
+  std::string plan;             // a given plan.json; empty: profile and select
+  std::string mode = "warmup";  // how the profile is taken
+  double fraction = 0.10;       // of the training data
+  std::string tokens = "all";   // which tokens count
+  int64_t max_tokens = 0;       // stop after so many; 0: the fraction
   std::string policy = "hot";
-  std::string k = "auto";         // experts per layer: auto, a number, or "25%"
+  std::string k = "auto";  // experts per layer: auto, a number, or "25%"
   double coverage = 0.5;
   int64_t min_k = 1, max_k = 0;
 };

@@ -127,7 +127,8 @@ const Policy& find_policy(const std::string& name) {
     names.emplace_back(policy.name);
   }
   const std::string near = nearest_name(name, names);
-  throw ConfigError("select.policy: unknown policy \"" + name + "\"; known: " + join(names, ", ") + (near.empty() ? "" : "; nearest: " + near));
+  throw ConfigError("select.policy: unknown policy \"" + name + "\"; known: " + join(names, ", ") +
+                    (near.empty() ? "" : "; nearest: " + near));
 }
 
 int64_t resolve_k(const std::string& text, int64_t auto_k, int64_t experts) {
@@ -140,7 +141,8 @@ int64_t resolve_k(const std::string& text, int64_t auto_k, int64_t experts) {
   } else {
     k = parse_int(text, "select.k");
   }
-  if (k < 1 || k > experts) throw ConfigError("select.k: " + text + " must lie between 1 and the model's " + std::to_string(experts) + " experts");
+  if (k < 1 || k > experts)
+    throw ConfigError("select.k: " + text + " must lie between 1 and the model's " + std::to_string(experts) + " experts");
   return k;
 }
 

@@ -11,6 +11,8 @@ namespace {
 
 constexpr const char* kFormat = "hellora.profile/1";
 
+constexpr int64_t kMost = int64_t{1} << 40;  // per number read: sums over 65,536 experts stay far below 2^63
+
 int64_t total(const std::vector<int64_t>& values) { return std::accumulate(values.begin(), values.end(), int64_t{0}); }
 
 LayerProfile layer_from_json(const Json& json, int64_t experts, int64_t top_k, const std::string& where) {
@@ -30,10 +32,17 @@ LayerProfile layer_from_json(const Json& json, int64_t experts, int64_t top_k, c
   if (layer.counts.size() != e || layer.mass.size() != e || layer.counts_half[0].size() != e || layer.counts_half[1].size() != e) {
     throw FormatError(place + ": every list must hold num_experts = " + std::to_string(experts) + " numbers");
   }
-  if (std::any_of(layer.counts.begin(), layer.counts.end(), [](int64_t c) { return c < 0; })) throw FormatError(place + ": counts must not be negative");
+  const auto out_of_range = [](int64_t c) { return c < 0 || c > kMost; };
+  for (const auto* counts : {&layer.counts, &layer.counts_half[0], &layer.counts_half[1]}) {
+    if (std::any_of(counts->begin(), counts->end(), out_of_range)) throw FormatError(place + ": counts must lie between 0 and 2^40");
+  }
+  if (out_of_range(layer.tokens)) throw FormatError(place + ": tokens must lie between 0 and 2^40");
+  if (std::any_of(layer.mass.begin(), layer.mass.end(), [](double m) { return m < 0; }))
+    throw FormatError(place + ": mass must not be negative");
   if (total(layer.counts) != layer.tokens * top_k) throw FormatError(place + ": counts do not sum to tokens x top_k");
   for (size_t i = 0; i < e; ++i) {
-    if (layer.counts_half[0][i] + layer.counts_half[1][i] != layer.counts[i]) throw FormatError(place + ": the halves do not sum to the counts");
+    if (layer.counts_half[0][i] + layer.counts_half[1][i] != layer.counts[i])
+      throw FormatError(place + ": the halves do not sum to the counts");
   }
   return layer;
 }
@@ -50,7 +59,10 @@ Json profile_to_json(const Profile& profile) {
   json["top_k"] = profile.top_k;
   json["layers"] = Json::array();
   for (const LayerProfile& layer : profile.layers) {
-    json["layers"].push_back({{"layer", layer.layer}, {"tokens", layer.tokens}, {"counts", layer.counts}, {"mass", layer.mass},
+    json["layers"].push_back({{"layer", layer.layer},
+                              {"tokens", layer.tokens},
+                              {"counts", layer.counts},
+                              {"mass", layer.mass},
                               {"counts_half", {layer.counts_half[0], layer.counts_half[1]}}});
   }
   return json;
@@ -73,7 +85,13 @@ Profile profile_from_json(const Json& json, const std::string& where) {
   if (profile.experts < 1 || profile.experts > 65536 || profile.top_k < 1 || profile.top_k > profile.experts) {
     throw FormatError(where + ": num_experts and top_k are out of range");
   }
-  for (const Json& layer : member(json, "layers", where)) profile.layers.push_back(layer_from_json(layer, profile.experts, profile.top_k, where));
+  for (const Json& layer : member(json, "layers", where)) {
+    profile.layers.push_back(layer_from_json(layer, profile.experts, profile.top_k, where));
+    const size_t n = profile.layers.size();
+    if (profile.layers.back().layer < 0 || (n > 1 && profile.layers[n - 1].layer <= profile.layers[n - 2].layer)) {
+      throw FormatError(where + ": layers must be ascending numbers from 0");
+    }
+  }
   if (profile.layers.empty()) throw FormatError(where + ": no layer");
   return profile;
 }

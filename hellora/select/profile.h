@@ -13,9 +13,9 @@ namespace hellora {
 struct LayerProfile {
   int64_t layer = 0;
   int64_t tokens = 0;
-  std::vector<int64_t> counts;                 // per expert; they sum to tokens × top_k
-  std::vector<double> mass;                    // sums of routing weights
-  std::vector<int64_t> counts_half[2];         // even and odd records
+  std::vector<int64_t> counts;          // per expert; they sum to tokens × top_k
+  std::vector<double> mass;             // sums of routing weights
+  std::vector<int64_t> counts_half[2];  // even and odd records
 };
 
 struct Profile {

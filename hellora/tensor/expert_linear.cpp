@@ -110,8 +110,8 @@ Tensor expert_linear(const Tensor& x_NI, const Tensor& x_low_NI, std::span<const
     b.push_back(part.B_OR);
     scales.push_back(part.scale);
   }
-  return ExpertLinear::apply(x_NI, x_low_NI.defined() ? std::optional(x_low_NI) : std::nullopt, at::TensorList(w), at::TensorList(a), at::TensorList(b),
-                             std::vector<int64_t>(offsets.begin(), offsets.end()), std::move(scales));
+  return ExpertLinear::apply(x_NI, x_low_NI.defined() ? std::optional(x_low_NI) : std::nullopt, at::TensorList(w), at::TensorList(a),
+                             at::TensorList(b), std::vector<int64_t>(offsets.begin(), offsets.end()), std::move(scales));
 }
 
 }  // namespace hellora

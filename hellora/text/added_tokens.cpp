@@ -1,21 +1,64 @@
 #include "hellora/text/added_tokens.h"
 
 #include "hellora/core/error.h"
+#include "hellora/core/utf8.h"
+#include "hellora/text/regex.h"
 
 namespace hellora {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_word(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80) != 0; }
+// \s and \w of the regular expressions that Hugging Face's library matches beside an added token.
+constexpr const char* kSpace = "^\\p{White_Space}$";
+constexpr const char* kWord = "^[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}]$";
+
+/// Start of the character that ends before `end` (at least 1).
+size_t character_before(std::string_view text, size_t end) {
+  size_t at = end - 1;
+  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+  return at;
+}
+
+bool is_one(const Regex& kind, std::string_view character) {
+  bool found = false;
+  kind.for_each_match(character, [&](size_t, size_t) { found = true; });
+  return found;
+}
+
+bool is_space(std::string_view character) {
+  static const Regex space(kSpace, "added_tokens");
+  return is_one(space, character);
+}
+
+bool is_word(std::string_view character) {
+  static const Regex word(kWord, "added_tokens");
+  return is_one(word, character);
+}
+
+size_t spaces_begin(std::string_view text, size_t low, size_t end) {
+  while (end > low) {
+    const size_t before = character_before(text, end);
+    if (!is_space(text.substr(before, end - before))) break;
+    end = before;
+  }
+  return end;
+}
+
+size_t spaces_end(std::string_view text, size_t at) {
+  while (at < text.size() && is_space(text.substr(at, utf8_length(text, at)))) at += utf8_length(text, at);
+  return at;
+}
+
+bool stands_alone(std::string_view text, size_t begin, size_t end) {
+  if (begin > 0 && is_word(text.substr(character_before(text, begin), begin - character_before(text, begin)))) return false;
+  return end == text.size() || !is_word(text.substr(end, utf8_length(text, end)));
+}
 
 /// The longest token of this kind that stands at `at`, or null.
 const AddedToken* match_at(const std::vector<AddedToken>& tokens, bool normalized, std::string_view text, size_t at) {
   const AddedToken* best = nullptr;
   for (const AddedToken& token : tokens) {
-    if (token.normalized != normalized || token.content.empty() || text.compare(at, token.content.size(), token.content) != 0) continue;
-    const size_t end = at + token.content.size();
-    if (token.single_word && ((at > 0 && is_word(text[at - 1])) || (end < text.size() && is_word(text[end])))) continue;
-    if (best == nullptr || token.content.size() > best->content.size()) best = &token;
+    if (token.normalized != normalized || token.match.empty() || text.compare(at, token.match.size(), token.match) != 0) continue;
+    if (best == nullptr || token.match.size() > best->match.size()) best = &token;
   }
   return best;
 }
@@ -31,6 +74,7 @@ std::vector<AddedToken> parse_added_tokens(const Json& json, const std::string& 
     token.id = int_member(one, "id", where + ": added_tokens");
     token.content = string_member(one, "content", where + ": added_tokens");
     if (token.id < 0 || token.id > INT32_MAX) throw FormatError(where + ": added token \"" + token.content + "\" has an id out of range");
+    token.match = token.content;
     token.special = bool_or(one, "special", false, where);
     token.normalized = bool_or(one, "normalized", !token.special, where);
     token.lstrip = bool_or(one, "lstrip", false, where);
@@ -50,9 +94,13 @@ std::vector<TextPart> cut_added_tokens(const std::vector<AddedToken>& tokens, bo
       ++at;
       continue;
     }
-    size_t left = at, right = at + token->content.size();
-    while (token->lstrip && left > begin && is_space(text[left - 1])) --left;
-    while (token->rstrip && right < text.size() && is_space(text[right])) ++right;
+    size_t left = at, right = at + token->match.size();
+    if (token->single_word && !stands_alone(text, left, right)) {  // the longest match decides; a shorter token gets no try inside it
+      at = right;
+      continue;
+    }
+    if (token->lstrip) left = spaces_begin(text, begin, left);
+    if (token->rstrip) right = spaces_end(text, right);
     if (left > begin) parts.push_back({text.substr(begin, left - begin), -1});
     parts.push_back({"", token->id});
     begin = at = right;

@@ -13,6 +13,7 @@ namespace hellora {
 struct AddedToken {
   int64_t id = 0;
   std::string content;
+  std::string match;  // what is looked for and decoded: the content, normalised like the text where `normalized`
   bool special = false, normalized = false, lstrip = false, rstrip = false, single_word = false;
 };
 

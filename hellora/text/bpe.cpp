@@ -36,7 +36,8 @@ void refuse(const Json& model, const char* key, const std::string& where) {
 Bpe::Bpe(const Json& model, const std::string& where) {
   const std::string type = string_or(model, "type", "BPE", where);
   if (type != "BPE") throw FormatError(where + ": model type \"" + type + "\" is not supported; expected \"BPE\"");
-  for (const char* key : {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"}) refuse(model, key, where);
+  for (const char* key : {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"})
+    refuse(model, key, where);
   ignore_merges_ = bool_or(model, "ignore_merges", false, where);
   const Json& vocab = member(model, "vocab", where);
   if (!vocab.is_object()) throw FormatError(where + ": vocab must be an object of token to id");
@@ -53,7 +54,8 @@ void Bpe::read_merges(const Json& merges, const std::string& where) {
   if (!merges.is_array()) throw FormatError(where + ": merges must be an array");
   const auto id_of = [&](const std::string& token, size_t line) {
     const auto it = vocab_.find(token);
-    if (it == vocab_.end()) throw FormatError(where + ": merge " + std::to_string(line) + " names \"" + token + "\", which is not in the vocabulary");
+    if (it == vocab_.end())
+      throw FormatError(where + ": merge " + std::to_string(line) + " names \"" + token + "\", which is not in the vocabulary");
     return it->second;
   };
   for (size_t i = 0; i < merges.size(); ++i) {
@@ -61,7 +63,8 @@ void Bpe::read_merges(const Json& merges, const std::string& where) {
     if (merges[i].is_string()) {
       const auto text = merges[i].get<std::string>();
       const size_t space = text.find(' ');
-      if (space == std::string::npos) throw FormatError(where + ": merge " + std::to_string(i) + " must be two tokens with a space between");
+      if (space == std::string::npos)
+        throw FormatError(where + ": merge " + std::to_string(i) + " must be two tokens with a space between");
       left = text.substr(0, space);
       right = text.substr(space + 1);
     } else if (merges[i].is_array() && merges[i].size() == 2 && merges[i][0].is_string() && merges[i][1].is_string()) {

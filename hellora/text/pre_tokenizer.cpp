@@ -33,6 +33,7 @@ void add_stage(const Json& json, const std::string& where, int depth, PreTokeniz
   } else if (type == "ByteLevel") {
     out.byte_level = true;
     out.add_prefix_space = bool_or(json, "add_prefix_space", true, where);
+    out.byte_level_from = out.splits.size();
     if (bool_or(json, "use_regex", true, where)) out.splits.push_back({Regex(kGpt2Pattern, where), SplitBehavior::isolated, false});
   } else if (type == "Split") {
     out.splits.push_back({Regex(pattern_of(member(json, "pattern", where), where), where),
@@ -68,17 +69,25 @@ void apply_stage(const SplitStage& stage, const std::string& piece, std::vector<
   bool join_next = false;
   for (const Span& span : spans_of(stage, piece)) {
     const bool same = !merged.empty() && stage.behavior == SplitBehavior::contiguous && merged.back().matched == span.matched;
-    const bool onto_previous = !merged.empty() && span.matched && stage.behavior == SplitBehavior::merged_with_previous && !merged.back().matched;
+    const bool onto_previous =
+        !merged.empty() && span.matched && stage.behavior == SplitBehavior::merged_with_previous && !merged.back().matched;
     if (span.matched && stage.behavior == SplitBehavior::removed) continue;
-    if (same || onto_previous || join_next) {
+    if (same || onto_previous || (join_next && !span.matched)) {
       merged.back().end = span.end;
-      merged.back().matched = span.matched || (join_next ? false : merged.back().matched);
+      merged.back().matched = span.matched;
     } else {
       merged.push_back(span);
     }
     join_next = span.matched && stage.behavior == SplitBehavior::merged_with_next;
   }
   for (const Span& span : merged) out.push_back(piece.substr(span.begin, span.end - span.begin));
+}
+
+/// As the reference does: every piece that reaches the byte-level stage gets its space, not only the first of the text.
+void add_spaces(std::vector<std::string>& pieces) {
+  for (std::string& piece : pieces) {
+    if (!piece.empty() && piece.front() != ' ') piece.insert(0, 1, ' ');
+  }
 }
 
 }  // namespace
@@ -91,10 +100,11 @@ PreTokenizer parse_pre_tokenizer(const Json& json, const std::string& where) {
 
 std::vector<std::string> pre_tokenize(const PreTokenizer& pre_tokenizer, const std::string& text) {
   std::vector<std::string> pieces = {text};
-  if (pre_tokenizer.add_prefix_space && !text.empty() && text.front() != ' ') pieces[0].insert(0, 1, ' ');
-  for (const SplitStage& stage : pre_tokenizer.splits) {
+  for (size_t s = 0; s <= pre_tokenizer.splits.size(); ++s) {
+    if (pre_tokenizer.byte_level && s == pre_tokenizer.byte_level_from && pre_tokenizer.add_prefix_space) add_spaces(pieces);
+    if (s == pre_tokenizer.splits.size()) break;
     std::vector<std::string> next;
-    for (const std::string& piece : pieces) apply_stage(stage, piece, next);
+    for (const std::string& piece : pieces) apply_stage(pre_tokenizer.splits[s], piece, next);
     pieces = std::move(next);
   }
   if (pre_tokenizer.byte_level) {

@@ -22,6 +22,7 @@ struct PreTokenizer {
   std::vector<SplitStage> splits;  // applied one after the other to every piece
   bool byte_level = false;
   bool add_prefix_space = false;
+  size_t byte_level_from = 0;  // splits from here on belong to the byte-level stage
 };
 
 /// FormatError names a stage or option that is not supported. A null object cuts nothing.

@@ -17,11 +17,13 @@ struct Regex::Code {
 Regex::Regex(const std::string& pattern, const std::string& where) : code_(std::make_unique<Code>()) {
   int error = 0;
   PCRE2_SIZE offset = 0;
-  code_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
+  code_->code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
   if (code_->code == nullptr) {
     std::array<PCRE2_UCHAR, 256> message{};
     pcre2_get_error_message(error, message.data(), message.size());
-    throw FormatError(where + ": pattern does not compile at position " + std::to_string(offset) + ": " + reinterpret_cast<const char*>(message.data()));
+    throw FormatError(where + ": pattern does not compile at position " + std::to_string(offset) + ": " +
+                      reinterpret_cast<const char*>(message.data()));
   }
   pcre2_jit_compile(code_->code, PCRE2_JIT_COMPLETE);  // optional: the interpreter gives the same matches
 }
@@ -31,8 +33,8 @@ Regex::Regex(Regex&&) noexcept = default;
 Regex& Regex::operator=(Regex&&) noexcept = default;
 
 void Regex::for_each_match(std::string_view text, const std::function<void(size_t, size_t)>& visit) const {
-  const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> match(pcre2_match_data_create_from_pattern(code_->code, nullptr),
-                                                                               &pcre2_match_data_free);
+  const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> match(
+      pcre2_match_data_create_from_pattern(code_->code, nullptr), &pcre2_match_data_free);
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   PCRE2_SIZE at = 0;
   while (at < text.size()) {

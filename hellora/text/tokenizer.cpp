@@ -5,12 +5,12 @@
 #include <sstream>
 
 #include "hellora/core/error.h"
+#include "hellora/core/utf8.h"
 #include "hellora/text/added_tokens.h"
 #include "hellora/text/bpe.h"
 #include "hellora/text/byte_level.h"
-#include "hellora/text/pre_tokenizer.h"
-#include "hellora/core/utf8.h"
 #include "hellora/text/normalizer.h"
+#include "hellora/text/pre_tokenizer.h"
 
 namespace hellora {
 namespace {
@@ -74,12 +74,15 @@ struct Tokenizer::Impl {
         normalizer(parse_normalizer(json.contains("normalizer") ? json["normalizer"] : Json(), where + ": normalizer")),
         post(parse_post_processor(json.contains("post_processor") ? json["post_processor"] : Json(), where + ": post_processor")) {
     check_decoder(json.contains("decoder") ? json["decoder"] : Json(), where + ": decoder");
-    if (!pre_tokenizer.byte_level) throw FormatError(where + ": only byte-level tokenizers are supported (no ByteLevel pre-tokenizer found)");
+    if (!pre_tokenizer.byte_level)
+      throw FormatError(where + ": only byte-level tokenizers are supported (no ByteLevel pre-tokenizer found)");
     for (const auto& [token, id] : bpe.vocab()) place(id, token, where);
     for (const AddedToken& token : added) place(token.id, token.content, where);
     added_ids.resize(tokens.size(), 0);
     special_ids.resize(tokens.size(), 0);
-    for (const AddedToken& token : added) {
+    for (AddedToken& token : added) {
+      if (token.normalized && normalizer == Normalizer::nfc) token.match = nfc(token.content);
+      tokens[static_cast<size_t>(token.id)] = token.match;
       added_ids[static_cast<size_t>(token.id)] = 1;
       special_ids[static_cast<size_t>(token.id)] = token.special;
     }
@@ -171,7 +174,8 @@ std::string Tokenizer::decode(std::span<const int64_t> ids, bool skip_special) c
   std::string bytes;
   for (const int64_t id : ids) {
     const auto i = static_cast<size_t>(id);
-    if (id < 0 || i >= impl_->tokens.size() || !impl_->tokens[i]) throw DataError("token id " + std::to_string(id) + " is not in the vocabulary");
+    if (id < 0 || i >= impl_->tokens.size() || !impl_->tokens[i])
+      throw DataError("token id " + std::to_string(id) + " is not in the vocabulary");
     if (skip_special && impl_->special_ids[i] != 0) continue;
     bytes += impl_->added_ids[i] != 0 ? *impl_->tokens[i] : from_byte_alphabet(*impl_->tokens[i]);
   }

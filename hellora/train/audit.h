@@ -12,9 +12,9 @@ class Audit : public Observer {
  public:
   Audit(const Decoder& decoder, const AdapterSet& adapters);
 
-  void begin_micro_batch(const Reach& reach);             // before each forward pass
+  void begin_micro_batch(const Reach& reach);  // before each forward pass
   void on_route(int64_t layer, const Routing& routing) override;
-  void after_backward(double lr);                         // once per step, on the summed gradient, before clipping
+  void after_backward(double lr);  // once per step, on the summed gradient, before clipping
 
   /// The verdict: {verdict, failures[], warnings[], sites[]}. `passed` is false when a member with at least 16 reaching
   /// rows got no gradient, a non-finite one, or did not change, or when a frozen tensor changed.
@@ -30,7 +30,7 @@ class Audit : public Observer {
 
   const Decoder& decoder_;
   const AdapterSet& adapters_;
-  Tensor initial_;                     // flat parameters at the start
+  Tensor initial_;  // flat parameters at the start
   uint64_t frozen_hash_;
   std::vector<int64_t> member_begin_;  // index of each site's first member
   Tensor rows_M, reach_M;              // int64, per member; reach counts only steps with lr > 0

@@ -39,15 +39,16 @@ std::vector<std::pair<std::string, Tensor>> state_tensors(AdapterSet& adapters, 
 void check_identity(const Json& saved, const Json& wanted, const std::string& where) {
   for (const auto& [key, value] : wanted.items()) {
     if (!saved.contains(key) || saved[key] != value) {
-      throw StateError(where + ": the checkpoint belongs to another run: " + key + " is " + (saved.contains(key) ? saved[key].dump() : "absent") +
-                       ", now " + value.dump());
+      throw StateError(where + ": the checkpoint belongs to another run: " + key + " is " +
+                       (saved.contains(key) ? saved[key].dump() : "absent") + ", now " + value.dump());
     }
   }
 }
 
 }  // namespace
 
-void save_checkpoint(const Path& run_dir, const Cursor& cursor, const Json& identity, AdapterSet& adapters, AdamW& optimizer, const Audit* audit) {
+void save_checkpoint(const Path& run_dir, const Cursor& cursor, const Json& identity, AdapterSet& adapters, AdamW& optimizer,
+                     const Audit* audit) {
   const Path final_folder = run_dir / folder_name(cursor.step);
   const Path folder = run_dir / (folder_name(cursor.step) + ".tmp");
   std::error_code ignored;
@@ -57,8 +58,8 @@ void save_checkpoint(const Path& run_dir, const Cursor& cursor, const Json& iden
   std::vector<TensorBytes> bytes;
   for (const auto& [name, tensor] : tensors) bytes.push_back(tensor_bytes(name, tensor));
   write_safetensors(folder / kTensors, std::move(bytes), {{"format", kFormat}});
-  Json state{{"format", kFormat},       {"step", cursor.step},     {"epoch", cursor.epoch},
-             {"batch", cursor.batch},   {"tokens", cursor.tokens}, {"optimizer_steps", optimizer.steps_done()},
+  Json state{{"format", kFormat},     {"step", cursor.step},     {"epoch", cursor.epoch},
+             {"batch", cursor.batch}, {"tokens", cursor.tokens}, {"optimizer_steps", optimizer.steps_done()},
              {"identity", identity}};
   write_text_atomic(folder / "state.json", state.dump(1) + "\n");
   write_text_atomic(folder / "DONE", "");
@@ -86,7 +87,8 @@ Cursor load_checkpoint(const Path& checkpoint, const Json& identity, AdapterSet&
   }
   if (audit != nullptr) audit->load_state(counters);
   optimizer.set_steps_done(int_member(state, "optimizer_steps", where));
-  return {int_member(state, "step", where), int_member(state, "epoch", where), int_member(state, "batch", where), int_member(state, "tokens", where)};
+  return {int_member(state, "step", where), int_member(state, "epoch", where), int_member(state, "batch", where),
+          int_member(state, "tokens", where)};
 }
 
 Path find_checkpoint(const Path& run_dir_or_checkpoint) {

@@ -6,7 +6,8 @@ std::vector<Field> train_fields(TrainConfig* config) {
   return {
       double_field("train.epochs", &config->epochs, 0, 1e6, "passes over the data; fractions are fine"),
       int_field("train.max_steps", &config->max_steps, 0, 1 << 30, "optimizer steps; 0: as many as the epochs hold"),
-      auto_field("train.micro_batch_tokens", &config->micro_batch_tokens, 1, 1 << 24, "tokens of one forward pass; auto: 2048 or data.max_length"),
+      auto_field("train.micro_batch_tokens", &config->micro_batch_tokens, 1, 1 << 24,
+                 "tokens of one forward pass; auto: 2048 or data.max_length"),
       int_field("train.grad_accumulation", &config->grad_accumulation, 1, 1 << 20, "micro-batches of one optimizer step"),
       double_field("train.lr", &config->lr, 0, 10, "peak learning rate"),
       choice_field("train.schedule", &config->schedule, {"constant", "linear", "cosine"}, "learning rate after the warm-up"),

@@ -22,7 +22,7 @@ struct TrainConfig {
 struct ComputeConfig {
   std::string weights = "bf16";  // how frozen matrices are kept
   std::string matmul = "auto", saved = "auto";
-  int64_t threads = 0;           // 0: all
+  int64_t threads = 0;  // 0: all
   std::string device = "cpu";
 };
 

@@ -37,7 +37,8 @@ void Metrics::train_line(const Json& line) {
   if (lines_ == nullptr) return;
   lines_->write(line);
   const auto step = line["step"].get<int64_t>();
-  for (const char* key : {"loss", "lr", "grad_norm", "tokens_per_s"}) events_->scalar(std::string("train/") + key, step, line[key].get<float>());
+  for (const char* key : {"loss", "lr", "grad_norm", "tokens_per_s"})
+    events_->scalar(std::string("train/") + key, step, line[key].get<float>());
 }
 
 void Metrics::eval_line(int64_t step, double loss) {

@@ -12,7 +12,7 @@ class Metrics {
  public:
   /// Continues at `step`: lines of later steps are cut off. An empty folder name writes nothing.
   Metrics(const Path& run_dir, int64_t step);
-  void train_line(const Json& line);                       // {step, loss, lr, …}
+  void train_line(const Json& line);  // {step, loss, lr, …}
   void eval_line(int64_t step, double loss);
 
  private:

@@ -174,16 +174,25 @@ class Loop {
     result_.step_tokens += totals.tokens;
     result_.last_loss = loss;
     const double rate = static_cast<double>(totals.tokens) / seconds;
-    Json line{{"step", cursor_.step}, {"loss", loss}, {"lr", lr}, {"grad_norm", norm}, {"tokens", cursor_.tokens},
-              {"supervised_tokens", totals.supervised}, {"tokens_per_s", rate}, {"rss_bytes", resident_bytes()}};
+    Json line{{"step", cursor_.step},
+              {"loss", loss},
+              {"lr", lr},
+              {"grad_norm", norm},
+              {"tokens", cursor_.tokens},
+              {"supervised_tokens", totals.supervised},
+              {"tokens_per_s", rate},
+              {"rss_bytes", resident_bytes()}};
     if (job_.config.router_aux_loss > 0) line["aux_loss"] = totals.aux;
-    line["seconds"] = {{"step", seconds}, {"forward", totals.forward_seconds}, {"backward", totals.backward_seconds},
+    line["seconds"] = {{"step", seconds},
+                       {"forward", totals.forward_seconds},
+                       {"backward", totals.backward_seconds},
                        {"optimizer", totals.optimizer_seconds}};
     metrics_->train_line(line);
     if (!job_.progress) return;
     ++steps_here_;
     const double left = result_.seconds / static_cast<double>(steps_here_) * static_cast<double>(total_ - cursor_.step);
-    job_.progress({cursor_.step, total_, loss, lr, norm, rate, left, resident_bytes()});
+    job_.progress({cursor_.step, total_, loss, lr, norm, rate, left, resident_bytes(), seconds, totals.forward_seconds,
+                   totals.backward_seconds, totals.optimizer_seconds});
   }
 
   const TrainJob& job_;

@@ -3,7 +3,7 @@
   python tools/pretrain/make_mix.py --data DIR --out DIR
 
 DIR holds public data sets: lm/tinyshakespeare.txt, lm/wikitext2_valid.txt, commonsense/*_train.json (boolq, arc-easy,
-arc-challenge, openbookqa), code/mbpp.jsonl (task_id 601-974 are used), math/gsm8k_train.jsonl (rows 1-3,000 are used).
+arc-challenge, openbookqa), code/mbpp.jsonl (task_id 601-974 are used). No GSM8K: the quickstart fine-tunes on it, so the model must not know it.
 The mix is written outside the repository; about 2 % of the rows go to valid.jsonl.
 """
 import argparse
@@ -54,13 +54,6 @@ def mbpp(folder):
             yield row["text"] + "\n" + row["code"].replace("\r\n", "\n")
 
 
-def gsm8k(folder):
-    lines = (folder / "math/gsm8k_train.jsonl").read_text().splitlines()[:3000]
-    for line in lines:
-        row = json.loads(line)
-        yield f"Question: {row['question']}\nAnswer: {row['answer']}"
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=pathlib.Path, required=True)
@@ -68,7 +61,7 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for source in (shakespeare, wikitext, commonsense, mbpp, gsm8k):
+    for source in (shakespeare, wikitext, commonsense, mbpp):
         texts = list(source(args.data))
         print(f"{source.__name__}: {len(texts)} rows, {sum(map(len, texts)):,} characters")
         rows += texts

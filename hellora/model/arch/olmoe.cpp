@@ -32,7 +32,8 @@ ModelShape read_olmoe(const Json& config, const std::string& where) {
   shape.clip_qkv = double_or(config, "clip_qkv", 0, where);
   if (shape.clip_qkv < 0) throw FormatError(where + ": clip_qkv must be null or positive");
   shape.experts = sized(config, "num_experts", 1, 65536, where);
-  shape.expert_width = sized(config, "intermediate_size", 1, 1 << 24, where);  // the class default is wrong for the published model: required
+  shape.expert_width =
+      sized(config, "intermediate_size", 1, 1 << 24, where);  // the class default is wrong for the published model: required
   shape.router.top_k = sized(config, "num_experts_per_tok", 1, shape.experts, where);
   shape.router.renormalize = bool_or(config, "norm_topk_prob", false, where);
   return shape;

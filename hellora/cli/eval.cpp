@@ -1,0 +1,97 @@
+#include <cmath>
+#include <iostream>
+
+#include "hellora/cli/commands.h"
+#include "hellora/cli/table.h"
+#include "hellora/cli/workspace.h"
+#include "hellora/core/error.h"
+#include "hellora/core/log.h"
+#include "hellora/core/text.h"
+#include "hellora/eval/perplexity.h"
+#include "hellora/eval/task.h"
+
+namespace hellora {
+namespace {
+
+class Eval : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    model_.declare(app);
+    app.add_option("--task", tasks_, "see `hellora tasks`");
+    app.add_option("--data", data_, "JSON Lines: loss and perplexity, or the task's rows");
+    app.add_option("--shots-data", shots_data_, "JSON Lines that few-shot examples come from");
+    app.add_option("--format", format_, "record format; auto: the adapter's, else detected");
+    app.add_option("--train-on", train_on_, "which tokens count: completion or all; default: as the adapter was trained");
+    app.add_option("--max-length", max_length_, "longer rows are skipped")->check(CLI::Range(1, 1 << 20));
+    app.add_option("--limit", options_.limit, "first rows only")->check(CLI::Range(0, INT32_MAX));
+    app.add_option("--shots", options_.shots, "examples before each question")->check(CLI::Range(0, 64));
+    app.add_option("--max-new-tokens", options_.max_new_tokens, "length of an answer")->check(CLI::Range(1, 1 << 20));
+    app.add_option("--batch", options_.batch, "prompts at a time")->check(CLI::Range(1, 4096));
+    app.add_option("--out", out_, "JSON file with results and samples");
+  }
+
+  int run(const Common& common) override {
+    if (tasks_.empty() && data_.empty()) throw ConfigError("eval: give --task NAME or --data FILE");
+    for (const std::string& name : tasks_) find_task(name);
+    Workspace space = model_.open();
+    options_.quiet = common.quiet;
+    Json results = Json::object();
+    Json samples = Json::array();
+    if (tasks_.empty()) results["perplexity"] = perplexity(space);
+    for (const std::string& name : tasks_) {
+      const Task& task = find_task(name);
+      options_.data = data_.empty() ? std::string(task.data) : data_;
+      options_.shots_data = shots_data_.empty() ? std::string(task.shots_data) : shots_data_;
+      const TaskResult result = task.run(*space.decoder, *space.tokenizer, options_);
+      results[name] = result.metrics;
+      results[name]["count"] = result.count;
+      for (const Json& sample : result.samples) samples.push_back(sample);
+    }
+    if (!out_.empty())
+      write_text_atomic(
+          out_, Json{{"model", model_.model}, {"adapter", model_.adapter}, {"results", results}, {"samples", samples}}.dump(1) + "\n");
+    print(results, common.json);
+    return 0;
+  }
+
+ private:
+  Json perplexity(Workspace& space) const {
+    DataConfig config;
+    const AdapterOrigin& origin = space.adapter.origin;
+    config.format = format_ != "auto" || origin.data_format.empty() ? format_ : origin.data_format;
+    config.train_on = !train_on_.empty() ? train_on_ : space.adapter.adapters ? origin.train_on : "completion";
+    config.max_length = std::min(max_length_, space.decoder->shape().max_positions);
+    Dataset data = load_dataset({data_}, config, *space.tokenizer, space.decoder->shape().vocab);
+    if (options_.limit > 0 && static_cast<size_t>(options_.limit) < data.examples.size())
+      data.examples.resize(static_cast<size_t>(options_.limit));
+    log_info("data: " + describe(data));
+    const LossSum loss = evaluate_dataset(*space.decoder, data, {std::max<int64_t>(2048, config.max_length), true, config.max_length});
+    const double mean = loss.sum / static_cast<double>(loss.count);
+    return Json{{"loss", mean}, {"perplexity", std::exp(mean)}, {"tokens", loss.count}, {"rows", data.examples.size()}};
+  }
+
+  static void print(const Json& results, bool json) {
+    if (json) {
+      std::cout << results.dump() << "\n";
+      return;
+    }
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [task, metrics] : results.items()) {
+      for (const auto& [name, value] : metrics.items())
+        rows.push_back({task, name, value.is_number_float() ? fixed(value.get<double>(), 4) : value.dump()});
+    }
+    std::cout << format_table(rows);
+  }
+
+  ModelOptions model_;
+  TaskOptions options_;
+  std::vector<std::string> tasks_;
+  std::string data_, shots_data_, format_ = "auto", train_on_, out_;
+  int64_t max_length_ = 2048;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_eval() { return std::make_unique<Eval>(); }
+
+}  // namespace hellora

@@ -1,0 +1,56 @@
+#include <iostream>
+
+#include "hellora/cli/commands.h"
+#include "hellora/cli/workspace.h"
+#include "hellora/data/format.h"
+#include "hellora/eval/generate.h"
+
+namespace hellora {
+namespace {
+
+class Generate : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    model_.declare(app);
+    app.add_option("--prompt", prompt_, "text to continue")->required();
+    app.add_flag("--raw", raw_, "take the prompt as it is, without the template of the adapter's training data");
+    app.add_option("--max-new-tokens", config_.max_new_tokens, "at most so many")->check(CLI::Range(1, 1 << 20));
+    app.add_option("--temperature", config_.temperature, "0: the most probable token")->check(CLI::Range(0.0, 100.0));
+    app.add_option("--top-p", config_.top_p, "smallest set of tokens with this probability")->check(CLI::Range(1e-6, 1.0));
+  }
+
+  /// The text as training showed it: through the template that travels in the adapter.
+  std::string templated(const Workspace& space) const {
+    const std::string& format = space.adapter.origin.data_format;
+    return raw_ || format.empty() ? prompt_ : render_prompt(find_format(format), prompt_);
+  }
+
+  int run(const Common& common) override {
+    const Workspace space = model_.open();
+    const Tokenizer& tokenizer = *space.tokenizer;
+    config_.seed = static_cast<uint64_t>(common.seed);
+    if (tokenizer.eos()) config_.stop_ids.push_back(*tokenizer.eos());
+    StreamDecoder stream(tokenizer);
+    const std::vector<std::vector<int64_t>> prompts = {tokenizer.encode(templated(space))};
+    const OnToken show = [&](size_t, int64_t id) { std::cout << stream.push(id) << std::flush; };
+    const auto ids = generate(*space.decoder, prompts, config_, common.json ? OnToken() : show);
+    if (common.json) {
+      std::cout << Json{{"prompt", prompt_}, {"text", tokenizer.decode(ids[0], true)}, {"ids", ids[0]}}.dump() << "\n";
+    } else {
+      std::cout << stream.finish() << "\n";
+    }
+    return 0;
+  }
+
+ private:
+  ModelOptions model_;
+  GenerateConfig config_;
+  std::string prompt_;
+  bool raw_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_generate() { return std::make_unique<Generate>(); }
+
+}  // namespace hellora

@@ -1,0 +1,154 @@
+#include <filesystem>
+#include <iostream>
+
+#include "hellora/cli/commands.h"
+#include "hellora/cli/selection.h"
+#include "hellora/cli/table.h"
+#include "hellora/core/error.h"
+#include "hellora/core/text.h"
+#include "hellora/io/checkpoint.h"
+#include "hellora/model/arch.h"
+#include "hellora/model/count.h"
+#include "hellora/select/policy.h"
+
+namespace hellora {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What a file or folder holds: lines for people and an object for programs.
+struct Description {
+  std::string text;
+  Json json;
+};
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  std::vector<std::string> sizes;
+  for (const int64_t size : shape) sizes.push_back(std::to_string(size));
+  return join(sizes, " x ");
+}
+
+Description describe_tensors(const std::vector<TensorInfo>& tensors, Json head) {
+  std::vector<std::vector<std::string>> rows;
+  Json list = Json::array();
+  int64_t elements = 0;
+  for (const TensorInfo& one : tensors) {
+    rows.push_back({one.name, dtype_name(one.dtype), shape_text(one.shape)});
+    list.push_back({{"name", one.name}, {"dtype", dtype_name(one.dtype)}, {"shape", one.shape}});
+    elements += one.count();
+  }
+  head["tensors"] = list;
+  head["elements"] = elements;
+  return {format_table(rows) + std::to_string(tensors.size()) + " tensors, " + with_commas(elements) + " elements\n", head};
+}
+
+Description describe_model(const Path& folder) {
+  const Checkpoint checkpoint(folder);
+  const ModelShape s = read_shape(checkpoint.config(), (folder / "config.json").string());
+  std::vector<TensorInfo> tensors;
+  for (const std::string& name : checkpoint.names()) tensors.push_back(checkpoint.info(name));
+  Json head{{"kind", "model"},    {"arch", s.arch},       {"parameters", count_base(s)},         {"layers", s.layers},
+            {"hidden", s.hidden}, {"experts", s.experts}, {"experts_per_token", s.router.top_k}, {"vocab", s.vocab}};
+  Description out = describe_tensors(tensors, head);
+  out.text += "model " + s.arch + ": " + with_commas(count_base(s)) + " parameters (" + with_commas(count_active(s)) + " active), " +
+              std::to_string(s.layers) + " layers, hidden " + std::to_string(s.hidden) + ", " + std::to_string(s.experts) +
+              " experts, top-" + std::to_string(s.router.top_k) + ", vocabulary " + with_commas(s.vocab) + "\n";
+  return out;
+}
+
+std::string experts_text(std::span<const HotExpert> experts) {
+  std::string text;
+  for (const HotExpert& hot : experts)
+    text += (text.empty() ? "" : " ") + std::to_string(hot.expert) + (hot.rank > 0 ? ":r" + std::to_string(hot.rank) : "");
+  return text;
+}
+
+std::string plan_text(const Plan& plan) {
+  std::vector<std::vector<std::string>> rows = {{"layer", "coverage", "experts"}};
+  for (const LayerPlan& layer : plan.layers)
+    rows.push_back({std::to_string(layer.layer), percent(layer.coverage), experts_text(layer.experts)});
+  return format_table(rows) + "plan: policy " + plan.policy + "\n";
+}
+
+Description describe_profile(const Profile& profile) {
+  std::vector<std::vector<std::string>> rows = {{"layer", "busiest share", "idle experts", "busiest experts"}};
+  for (const LayerProfile& layer : profile.layers) {
+    std::vector<int64_t> order(layer.counts.size());
+    for (size_t e = 0; e < order.size(); ++e) order[e] = static_cast<int64_t>(e);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return layer.counts[static_cast<size_t>(a)] > layer.counts[static_cast<size_t>(b)]; });
+    const size_t shown = std::min<size_t>(order.size(), static_cast<size_t>(2 * profile.top_k));
+    std::string busiest;
+    for (size_t i = 0; i < shown; ++i) busiest += (i > 0 ? " " : "") + std::to_string(order[i]);
+    const auto idle = std::count(layer.counts.begin(), layer.counts.end(), 0);
+    rows.push_back(
+        {std::to_string(layer.layer), percent(coverage_of(layer, std::span(order).first(shown))), std::to_string(idle), busiest});
+  }
+  return {format_table(rows) + "profile: " + with_commas(profile.tokens) + " tokens, top-" + std::to_string(profile.top_k) + " of " +
+              std::to_string(profile.experts) + " experts, mode " + profile.mode + "\n",
+          profile_to_json(profile)};
+}
+
+Description describe_json(const Path& file) {
+  const Json json = parse_json(read_text(file), file.string());
+  const std::string format = json.is_object() ? string_or(json, "format", "", file.string()) : "";
+  if (format.starts_with("hellora.plan/")) return {plan_text(plan_from_json(json, file.string())), json};
+  if (format.starts_with("hellora.profile/")) return describe_profile(profile_from_json(json, file.string()));
+  throw FormatError(file.string() + ": neither a plan nor a profile");
+}
+
+Description describe_adapter(const Path& folder) {
+  const SafetensorsFile file(folder / "adapter_model.safetensors");
+  Description out = describe_tensors(file.tensors(), Json{{"kind", "adapter"}});
+  const std::string where = (folder / "adapter_config.json").string();
+  const Json config = parse_json(read_text(folder / "adapter_config.json"), where);
+  out.json["adapter_config"] = config;
+  out.text += "adapter: rank " + std::to_string(int_or(config, "r", 0, where)) + ", alpha " +
+              fixed(double_or(config, "lora_alpha", 0, where), 1) + "\n";
+  if (fs::exists(folder / "hellora.json")) {
+    const std::string ours = (folder / "hellora.json").string();
+    const Json json = parse_json(read_text(ours), ours);
+    out.text += plan_text(plan_from_json(member(json, "plan", ours), ours));
+    out.json["hellora"] = json;
+  }
+  return out;
+}
+
+Description describe_run(const Path& folder) {
+  const Json summary = parse_json(read_text(folder / "summary.json"), (folder / "summary.json").string());
+  return {"finished run\n" + summary.dump(2) + "\n", summary};
+}
+
+Description describe_path(const Path& path) {
+  if (!fs::exists(path)) throw DataError(path.string() + ": no such file or folder");
+  if (path.extension() == ".safetensors") return describe_tensors(SafetensorsFile(path).tensors(), Json{{"kind", "tensors"}});
+  if (!fs::is_directory(path)) return describe_json(path);
+  if (fs::exists(path / "adapter_config.json")) return describe_adapter(path);
+  if (fs::exists(path / "summary.json")) return describe_run(path);
+  if (fs::exists(path / "config.json")) return describe_model(path);
+  throw FormatError(path.string() + ": expected a model, an adapter, a finished run, a plan, a profile or a .safetensors file");
+}
+
+class Inspect : public Command {
+ public:
+  void declare(CLI::App& app) override { app.add_option("path", path_, "file or folder")->required(); }
+
+  int run(const Common& common) override {
+    const Description description = describe_path(path_);
+    if (common.json) {
+      std::cout << description.json.dump() << "\n";
+    } else {
+      std::cout << description.text;
+    }
+    return 0;
+  }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_inspect() { return std::make_unique<Inspect>(); }
+
+}  // namespace hellora

@@ -1,0 +1,38 @@
+#include <filesystem>
+#include <iostream>
+
+#include "hellora/cli/commands.h"
+#include "hellora/cli/verify.h"
+#include "hellora/core/error.h"
+#include "hellora/core/log.h"
+
+namespace hellora {
+namespace {
+
+class Merge : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_option("--model", model_, "model folder")->required();
+    app.add_option("--adapter", adapter_, "adapter folder")->required();
+    app.add_option("--out", out_, "model folder to write")->required();
+    app.add_option("--dtype", dtype_, "source: as the model stores them; fp32")->check(CLI::IsMember({"source", "fp32"}));
+  }
+
+  int run(const Common& common) override {
+    const AdaptedModel model = open_adapted(model_, adapter_);
+    refuse_existing(out_);
+    merge_model(*model.checkpoint, model.shape, *model.adapter.adapters, out_, dtype_ == "fp32");
+    const MergeReport report = verify_merge(model, out_);
+    if (common.json) std::cout << merge_json(report, out_).dump() << "\n";
+    return 0;
+  }
+
+ private:
+  std::string model_, adapter_, out_, dtype_ = "source";
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_merge() { return std::make_unique<Merge>(); }
+
+}  // namespace hellora

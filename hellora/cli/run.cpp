@@ -1,0 +1,133 @@
+// The whole recipe, and a summary that says what came out.
+#include <iostream>
+
+#include "hellora/cli/commands.h"
+#include "hellora/cli/selection.h"
+#include "hellora/cli/table.h"
+#include "hellora/cli/training.h"
+#include "hellora/cli/verify.h"
+#include "hellora/core/log.h"
+#include "hellora/core/text.h"
+#include "hellora/eval/generate.h"
+
+namespace hellora {
+namespace {
+
+constexpr int64_t kSampleTokens = 96;
+constexpr size_t kFreePrompt = 16;  // tokens of the prompt where the whole text is supervised
+
+/// The prompt part of a row.
+std::vector<int64_t> prompt_of(const Example& example) {
+  size_t length = 0;
+  while (length < example.targets.size() && example.targets[length] == kIgnore) ++length;
+  length = length == 0 ? std::min(kFreePrompt, example.ids.size()) : length + 1;
+  return {example.ids.begin(), example.ids.begin() + static_cast<std::ptrdiff_t>(std::min(length, example.ids.size()))};
+}
+
+std::string continuation(const Workspace& space, const std::vector<int64_t>& prompt) {
+  GenerateConfig config;
+  config.max_new_tokens = kSampleTokens;
+  if (space.tokenizer->eos()) config.stop_ids.push_back(*space.tokenizer->eos());
+  const std::vector<std::vector<int64_t>> prompts = {prompt};
+  return space.tokenizer->decode(generate(*space.decoder, prompts, config)[0], true);
+}
+
+std::string coverage_text(const Plan& plan) {
+  std::string text;
+  for (const LayerPlan& layer : plan.layers) text += (text.empty() ? "" : ", ") + percent(layer.coverage);
+  return text;
+}
+
+std::string summary_table(const TrainOutcome& outcome, const Plan& plan) {
+  const Json& s = outcome.summary;
+  std::vector<std::vector<std::string>> rows;
+  if (outcome.evaluated) {
+    rows.push_back({"evaluation loss before", fixed(outcome.loss_before, 4)});
+    rows.push_back({"evaluation loss after", fixed(outcome.loss_after, 4)});
+  }
+  rows.push_back({"trainable parameters", with_commas(outcome.trainable)});
+  rows.push_back({"  with all experts", with_commas(outcome.trainable_all_experts)});
+  rows.push_back({"  raw ratio", percent(s["ratio_raw"].get<double>(), 2)});
+  rows.push_back({"  quotient of percentages", percent(s["ratio_of_percentages"].get<double>(), 2)});
+  rows.push_back({"coverage per layer (profile)", coverage_text(plan)});
+  rows.push_back(
+      {"coverage at start / end", percent(s["coverage_start"].get<double>()) + " / " + percent(s["coverage_end"].get<double>())});
+  rows.push_back({"training speed", fixed(outcome.result.tokens_per_second(), 0) + " tokens/s"});
+  rows.push_back({"memory forecast / peak",
+                  human_bytes(static_cast<double>(outcome.forecast.total())) + " / " + human_bytes(s["peak_rss_bytes"].get<double>())});
+  rows.push_back({"audit", s["audit"].get<std::string>()});
+  rows.push_back({outcome.makes_adapter ? "adapter" : "model", outcome.adapter.string()});
+  return format_table(rows);
+}
+
+std::string indented(const std::string& text) {
+  std::string out = "  ";
+  for (const char c : trim(text)) out += c == '\n' ? std::string("\n  ") : std::string(1, c);
+  return out + "\n";
+}
+
+/// The same prompt continued by the base and by the adapter as it lies on disk.
+std::string samples(Workspace& space, const Dataset& data, const Path& adapter) {
+  const std::vector<int64_t> prompt = prompt_of(data.examples.front());
+  std::string text = "\nprompt\n" + indented(space.tokenizer->decode(prompt)) + "before\n" + indented(continuation(space, prompt));
+  space.adapter = read_adapter(adapter, space.decoder->shape());
+  space.decoder->bind(space.adapter.adapters.get());
+  return text + "after\n" + indented(continuation(space, prompt));
+}
+
+void write_exports(const RunConfig& config, const Path& adapter) {
+  for (const std::string& name : config.exports) {
+    const AdaptedModel model = open_adapted(config.model, adapter);
+    const Path out = Path(config.output) / name;
+    if (name == "merged") {
+      merge_model(*model.checkpoint, model.shape, *model.adapter.adapters, out, false);
+      verify_merge(model, out);
+      continue;
+    }
+    const ExportFormat& format = find_export(name);
+    format.write(out, *model.adapter.adapters, model.adapter.origin, model.shape);
+    verify_export(model, format, out);
+  }
+}
+
+class Run : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_option("config", config_, "YAML file, then key=value overrides");
+    app.add_option("overrides", overrides_, "key=value");
+    app.add_flag("--resume", resume_, "continue the run in the output folder");
+    app.add_flag("--overwrite", overwrite_, "empty the output folder first");
+  }
+
+  int run(const Common& common) override {
+    RunConfig config;
+    const Path file = split_config_argument(&config_, &overrides_);
+    load_run_config(&config, file, overrides_, {}, common);
+    Prepared prepared = prepare_training(&config, resume_ ? Path(config.output) : Path(), overwrite_, common.quiet);
+    if (prepared.profile && !common.quiet) {
+      const std::vector<LayerReport> layers = report_selection(*prepared.profile, prepared.plan);
+      std::cerr << selection_table(layers);
+      for (const std::string& warning : selection_warnings(layers, prepared.plan.policy)) log_warn(warning);
+    }
+    const TrainOutcome outcome = run_training(&config, prepared, common.quiet);
+    if (outcome.makes_adapter) write_exports(config, outcome.adapter);
+    if (common.json) {
+      std::cout << outcome.summary.dump() << "\n";
+      return 0;
+    }
+    std::cout << summary_table(outcome, prepared.plan);
+    if (outcome.makes_adapter) std::cout << samples(prepared.space, prepared.eval ? *prepared.eval : prepared.train, outcome.adapter);
+    return 0;
+  }
+
+ private:
+  std::string config_;
+  std::vector<std::string> overrides_;
+  bool resume_ = false, overwrite_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_run() { return std::make_unique<Run>(); }
+
+}  // namespace hellora

@@ -1,0 +1,15 @@
+// Aligned text tables for people.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace hellora {
+
+/// Columns padded to their widest cell, two spaces between; the last column is not padded.
+std::string format_table(const std::vector<std::vector<std::string>>& rows);
+
+/// "52.3 %"
+std::string percent(double share, int digits = 1);
+
+}  // namespace hellora

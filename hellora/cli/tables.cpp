@@ -1,0 +1,75 @@
+// The commands that print the program's tables.
+#include <iostream>
+
+#include "hellora/adapters/method.h"
+#include "hellora/cli/commands.h"
+#include "hellora/cli/table.h"
+#include "hellora/core/text.h"
+#include "hellora/eval/task.h"
+#include "hellora/model/arch.h"
+#include "hellora/model/count.h"
+#include "hellora/select/policy.h"
+
+namespace hellora {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;  // the first row holds the column names
+
+Rows method_rows() {
+  Rows rows = {{"method", "summary", "source"}};
+  for (const Method& one : methods()) rows.push_back({std::string(one.name), std::string(one.summary), std::string(one.source)});
+  return rows;
+}
+
+Rows arch_rows() {
+  Rows rows = {{"name", "kind", "models", "parameters", "default targets", "default k", "source of the defaults"}};
+  for (const Arch& one : archs()) {
+    rows.push_back({std::string(one.model_type), "family", std::string(one.models), "", std::string(one.targets),
+                    one.hot_k > 0 ? std::to_string(one.hot_k) : "experts per token", std::string(one.defaults_source)});
+  }
+  for (const Preset& one : presets())
+    rows.push_back({std::string(one.name), "preset", one.shape().arch, with_commas(count_base(one.shape())), "", "", ""});
+  return rows;
+}
+
+Rows policy_rows() {
+  Rows rows = {{"policy", "chooses"}};
+  for (const Policy& one : policies()) rows.push_back({std::string(one.name), std::string(one.summary)});
+  return rows;
+}
+
+Rows task_rows() {
+  Rows rows = {{"task", "summary", "default data"}};
+  for (const Task& one : tasks()) rows.push_back({std::string(one.name), std::string(one.summary), std::string(one.data)});
+  return rows;
+}
+
+template <Rows (*make_rows)()>
+class PrintTable : public Command {
+ public:
+  void declare(CLI::App&) override {}
+  int run(const Common& common) override {
+    const Rows rows = make_rows();
+    if (!common.json) {
+      std::cout << format_table(rows);
+      return 0;
+    }
+    Json out = Json::array();
+    for (size_t r = 1; r < rows.size(); ++r) {
+      Json row;
+      for (size_t c = 0; c < rows[0].size(); ++c) row[rows[0][c]] = rows[r][c];
+      out.push_back(row);
+    }
+    std::cout << Json{{"rows", out}}.dump() << "\n";
+    return 0;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_methods() { return std::make_unique<PrintTable<method_rows>>(); }
+std::unique_ptr<Command> make_archs() { return std::make_unique<PrintTable<arch_rows>>(); }
+std::unique_ptr<Command> make_policies() { return std::make_unique<PrintTable<policy_rows>>(); }
+std::unique_ptr<Command> make_tasks() { return std::make_unique<PrintTable<task_rows>>(); }
+
+}  // namespace hellora

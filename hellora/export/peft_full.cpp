@@ -1,0 +1,105 @@
+// PEFT with one module per expert, every expert present: cold ones as zero pairs, one rank and one alpha for all.
+#include <set>
+
+#include "hellora/core/error.h"
+#include "hellora/export/formats.h"
+#include "hellora/model/peft_config.h"
+#include "hellora/model/tensor_io.h"
+
+namespace hellora {
+namespace {
+
+std::string last_part(std::string_view path) { return std::string(path.substr(path.rfind('.') + 1)); }
+
+/// Every module of the slot, whether adapted or not.
+std::vector<std::string> all_paths(const ModelShape& shape, Slot slot) {
+  const Arch& arch = find_arch(shape.arch, "export");
+  std::vector<std::string> paths;
+  if (slot == Slot::embed || slot == Slot::lm_head) return {module_path(arch, slot, -1)};
+  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+    if (!is_expert_slot(slot)) {
+      paths.push_back(module_path(arch, slot, layer));
+      continue;
+    }
+    for (int64_t e = 0; e < shape.experts; ++e) paths.push_back(module_path(arch, slot, layer, e));
+  }
+  return paths;
+}
+
+/// Short names ("q_proj") where they match nothing else, full paths otherwise.
+std::vector<std::string> target_modules(const ModelShape& shape, const std::vector<AdaptedSlot>& slots) {
+  std::vector<std::string> targets;
+  for (const AdaptedSlot& one : slots) {
+    const std::vector<std::string> paths = all_paths(shape, one.slot);
+    const std::string name = last_part(paths.front());
+    bool shared = false;
+    for (const SlotPath& row : find_arch(shape.arch, "export").paths) {
+      const bool adapted = std::any_of(slots.begin(), slots.end(), [&](const AdaptedSlot& s) { return s.slot == row.slot; });
+      shared = shared || (!adapted && last_part(row.path) == name);
+    }
+    if (shared) {
+      targets.insert(targets.end(), paths.begin(), paths.end());
+    } else {
+      targets.push_back(name);
+    }
+  }
+  return targets;
+}
+
+}  // namespace
+
+void write_peft_full(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape) {
+  const Modules modules = modules_by_path(adapters);
+  const UniformPairs uniform = uniform_pairs(modules);
+  const std::vector<AdaptedSlot> slots = adapted_slots(adapters);
+  std::vector<Tensor> keep;
+  std::vector<TensorBytes> bytes;
+  const auto add = [&](const std::string& key, const Tensor& value) {
+    keep.push_back(value.contiguous());
+    bytes.push_back(tensor_bytes(kPeftPrefix + key, keep.back()));
+  };
+  for (const AdaptedSlot& one : slots) {
+    const char* infix = one.slot == Slot::embed ? ".lora_embedding_" : ".lora_";
+    const char* suffix = one.slot == Slot::embed ? "" : ".weight";
+    for (const std::string& path : all_paths(shape, one.slot)) {
+      const auto [a_RI, b_OR] = uniform.pair(path, one.in, one.out);
+      add(path + infix + "A" + suffix, a_RI);
+      add(path + infix + "B" + suffix, b_OR);
+    }
+  }
+  make_folder(folder);
+  write_safetensors(folder / "adapter_model.safetensors", std::move(bytes), {{"format", "pt"}});
+  AdapterConfig config = adapters.config();
+  config.rank = uniform.rank;
+  config.alpha = uniform.alpha;
+  config.rslora = false;
+  write_text_atomic(folder / "adapter_config.json", peft_config(config, origin.base_path, target_modules(shape, slots)).dump(2) + "\n");
+}
+
+void read_peft_full(const Path& folder, const ModelShape& shape, const std::function<void(const std::string&, const Tensor&)>& visit) {
+  const std::string where = (folder / "adapter_config.json").string();
+  const PeftConfig config = parse_peft_config(parse_json(read_text(folder / "adapter_config.json"), where), where);
+  const SafetensorsFile file(folder / "adapter_model.safetensors");
+  const double scale =
+      config.rslora ? config.alpha / std::sqrt(static_cast<double>(config.rank)) : config.alpha / static_cast<double>(config.rank);
+  std::set<std::string> experts;
+  for (const TensorInfo& a : file.tensors()) {
+    const size_t cut = a.name.rfind(".lora_");
+    if (cut == std::string::npos || a.name.find("_A", cut) == std::string::npos) continue;
+    std::string b_name = a.name;
+    b_name[a.name.find("_A", cut) + 1] = 'B';
+    const TensorInfo* b = file.find(b_name);
+    if (b == nullptr) throw FormatError(file.path().string() + ": tensor " + b_name + " is missing");
+    const Tensor change = at::matmul(read_tensor(*b, file.bytes(*b), at::kDouble), read_tensor(a, file.bytes(a), at::kDouble)) * scale;
+    const std::string path = a.name.substr(std::string_view(kPeftPrefix).size(), cut - std::string_view(kPeftPrefix).size());
+    if (path.find(".experts.") != std::string::npos) experts.insert(path);
+    visit(path, a.name.find("embedding", cut) != std::string::npos ? change.t() : change);
+  }
+  // Loaders that stack experts need all of them.
+  if (!experts.empty() && static_cast<int64_t>(experts.size()) % (shape.layers * shape.experts) != 0) {
+    throw FormatError(file.path().string() + ": " + std::to_string(experts.size()) +
+                      " expert modules; every expert of every layer is needed");
+  }
+}
+
+}  // namespace hellora

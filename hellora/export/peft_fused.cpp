@@ -1,0 +1,192 @@
+// PEFT's target_parameters layout on fused experts (PEFT 0.19 and later, transformers 5). E experts, R rank:
+// lora_A (R·E, in) has row e·R + j for expert e and rank j; lora_B (out, R·E) has column j·E + e. Gate and up share one
+// parameter (2F, D), so their pair has rank 2R: A stacked, B block-diagonal.
+#include "hellora/core/error.h"
+#include "hellora/core/text.h"
+#include "hellora/export/formats.h"
+#include "hellora/model/peft_config.h"
+#include "hellora/model/tensor_io.h"
+
+namespace hellora {
+namespace {
+
+std::string parent(const std::string& path) { return path.substr(0, path.rfind('.')); }
+std::string last_part(std::string_view path) { return std::string(path.substr(path.rfind('.') + 1)); }
+
+/// "mlp.experts.gate_up_proj": the parameter without its layer.
+std::string parameter_name(std::string_view pattern) { return std::string(pattern.substr(pattern.find("{L}.") + 4)); }
+
+bool adapted(const std::vector<AdaptedSlot>& slots, Slot slot) {
+  return std::any_of(slots.begin(), slots.end(), [&](const AdaptedSlot& one) { return one.slot == slot; });
+}
+
+/// (E, R, in) and (E, out, R) to the file's order.
+std::pair<Tensor, Tensor> flatten(const Tensor& a_ERI, const Tensor& b_EOR) {
+  const int64_t experts = a_ERI.size(0), rank = a_ERI.size(1);
+  return {a_ERI.reshape({experts * rank, a_ERI.size(2)}).contiguous(),
+          b_EOR.permute({1, 2, 0}).reshape({b_EOR.size(1), rank * experts}).contiguous()};
+}
+
+struct Writer {
+  const ModelShape& shape;
+  const Arch& arch;
+  const UniformPairs& uniform;
+  std::vector<Tensor> keep;
+  std::vector<TensorBytes> bytes;
+
+  void add(const std::string& path, const Tensor& a, const Tensor& b) {
+    keep.push_back(a.contiguous());
+    bytes.push_back(tensor_bytes(kPeftPrefix + path + ".lora_A.weight", keep.back()));
+    keep.push_back(b.contiguous());
+    bytes.push_back(tensor_bytes(kPeftPrefix + path + ".lora_B.weight", keep.back()));
+  }
+
+  void add_gate_up(int64_t layer, const std::string& path) {
+    const int64_t width = shape.expert_width;
+    std::vector<Tensor> a_parts, b_parts;
+    for (int64_t e = 0; e < shape.experts; ++e) {
+      const auto [a_gate, b_gate] = uniform.pair(module_path(arch, Slot::gate, layer, e), shape.hidden, width);
+      const auto [a_up, b_up] = uniform.pair(module_path(arch, Slot::up, layer, e), shape.hidden, width);
+      a_parts.push_back(at::cat({a_gate, a_up}));
+      b_parts.push_back(at::block_diag({b_gate, b_up}));
+    }
+    const auto [a, b] = flatten(at::stack(a_parts), at::stack(b_parts));
+    add(path, a, b);
+  }
+
+  void add_down(int64_t layer, const std::string& path) {
+    std::vector<Tensor> a_parts, b_parts;
+    for (int64_t e = 0; e < shape.experts; ++e) {
+      const auto [a_one, b_one] = uniform.pair(module_path(arch, Slot::down, layer, e), shape.expert_width, shape.hidden);
+      a_parts.push_back(a_one);
+      b_parts.push_back(b_one);
+    }
+    const auto [a, b] = flatten(at::stack(a_parts), at::stack(b_parts));
+    add(path, a, b);
+  }
+};
+
+/// Keys of one layer's experts: gate_up is the inner wrapper where both parameters are adapted.
+struct ExpertKeys {
+  std::string gate_up, down;
+};
+ExpertKeys expert_keys(const Arch& arch, int64_t layer, bool both) {
+  const std::string experts = parent(fill_pattern(arch.fused_gate_up, layer, -1));
+  return {both ? experts + ".base_layer" : experts, experts};
+}
+
+Json fused_config(const AdapterSet& adapters, const AdapterOrigin& origin, const Arch& arch, const UniformPairs& uniform,
+                  const std::vector<AdaptedSlot>& slots) {
+  AdapterConfig config = adapters.config();
+  config.rank = uniform.rank;
+  config.alpha = uniform.alpha;
+  config.rslora = false;
+  config.dropout = 0;  // target_parameters knows no dropout
+  std::vector<std::string> modules, parameters;
+  for (const AdaptedSlot& one : slots) {
+    if (is_expert_slot(one.slot)) continue;
+    const bool outside = one.slot == Slot::embed || one.slot == Slot::lm_head;
+    const std::string path = module_path(arch, one.slot, outside ? -1 : 0);
+    if (one.slot == Slot::router) {
+      parameters.push_back(path.substr(path.find(".0.") + 3) + ".weight");
+    } else {
+      modules.push_back(last_part(path));
+    }
+  }
+  const bool gate_up = adapted(slots, Slot::gate) || adapted(slots, Slot::up);
+  if (gate_up) parameters.push_back(parameter_name(arch.fused_gate_up));
+  if (adapted(slots, Slot::down)) parameters.push_back(parameter_name(arch.fused_down));
+  Json json = peft_config(config, origin.base_path, modules);
+  json["target_parameters"] = parameters;
+  if (gate_up) {
+    const std::string pattern = ".*\\." + last_part(arch.fused_gate_up);
+    json["rank_pattern"] = {{pattern, 2 * uniform.rank}};
+    json["alpha_pattern"] = {{pattern, 2 * uniform.alpha}};
+  }
+  return json;
+}
+
+}  // namespace
+
+void write_peft_fused(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape) {
+  const Modules modules = modules_by_path(adapters);
+  const UniformPairs uniform = uniform_pairs(modules);
+  const std::vector<AdaptedSlot> slots = adapted_slots(adapters);
+  const Arch& arch = find_arch(shape.arch, "export");
+  Writer writer{shape, arch, uniform, {}, {}};
+  const bool gate_up = adapted(slots, Slot::gate) || adapted(slots, Slot::up), down = adapted(slots, Slot::down);
+  for (const AdaptedSlot& one : slots) {
+    if (is_expert_slot(one.slot)) continue;
+    if (one.slot == Slot::embed) throw ConfigError("peft-fused: an adapter on embed has no place in this format; use peft-full or merge");
+    const bool outside = one.slot == Slot::lm_head;
+    for (int64_t layer = outside ? -1 : 0; layer < (outside ? 0 : shape.layers); ++layer) {
+      const std::string path = module_path(arch, one.slot, layer);
+      const auto [a, b] = uniform.pair(path, one.in, one.out);
+      writer.add(path, a, b);
+    }
+  }
+  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+    const ExpertKeys keys = expert_keys(arch, layer, gate_up && down);
+    if (gate_up) writer.add_gate_up(layer, keys.gate_up);
+    if (down) writer.add_down(layer, keys.down);
+  }
+  make_folder(folder);
+  write_safetensors(folder / "adapter_model.safetensors", std::move(writer.bytes), {{"format", "pt"}});
+  write_text_atomic(folder / "adapter_config.json", fused_config(adapters, origin, arch, uniform, slots).dump(2) + "\n");
+}
+
+namespace {
+
+/// ΔW of expert e, element by element as the format defines it.
+Tensor expert_change(const Tensor& a_NI, const Tensor& b_ON, int64_t e, int64_t experts, double scale) {
+  const int64_t rank = a_NI.size(0) / experts;
+  Tensor change = at::zeros({b_ON.size(0), a_NI.size(1)}, a_NI.options());
+  for (int64_t j = 0; j < rank; ++j) change += at::outer(b_ON.select(1, j * experts + e), a_NI.select(0, e * rank + j)) * scale;
+  return change;
+}
+
+}  // namespace
+
+void read_peft_fused(const Path& folder, const ModelShape& shape, const std::function<void(const std::string&, const Tensor&)>& visit) {
+  const std::string where = (folder / "adapter_config.json").string();
+  const Json json = parse_json(read_text(folder / "adapter_config.json"), where);
+  const auto rank = static_cast<double>(int_member(json, "r", where));
+  const double scale = double_member(json, "lora_alpha", where) / rank;  // of gate_up too: rank and alpha both double
+  const SafetensorsFile file(folder / "adapter_model.safetensors");
+  const Arch& arch = find_arch(shape.arch, "export");
+  const auto load = [&](const std::string& key) {
+    const TensorInfo* info = file.find(kPeftPrefix + key);
+    if (info == nullptr) throw FormatError(file.path().string() + ": tensor " + kPeftPrefix + key + " is missing");
+    return read_tensor(*info, file.bytes(*info), at::kDouble);
+  };
+  constexpr std::string_view kSuffix = ".lora_A.weight";
+  for (const TensorInfo& info : file.tensors()) {
+    if (!info.name.ends_with(kSuffix) || info.name.find(".experts.") != std::string::npos) continue;
+    const std::string path =
+        info.name.substr(std::string_view(kPeftPrefix).size(), info.name.size() - kSuffix.size() - std::string_view(kPeftPrefix).size());
+    visit(path, at::matmul(load(path + ".lora_B.weight"), load(path + ".lora_A.weight")) * scale);
+  }
+  // The config says which parameter a key belongs to; shapes alone may not (a square gate_up).
+  const Json& parameters = member(json, "target_parameters", where);
+  const auto listed = [&](std::string_view pattern) {
+    return std::find(parameters.begin(), parameters.end(), parameter_name(pattern)) != parameters.end();
+  };
+  const bool gate_up = listed(arch.fused_gate_up), down = listed(arch.fused_down);
+  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+    const ExpertKeys keys = expert_keys(arch, layer, gate_up && down);
+    if (gate_up) {
+      const Tensor a = load(keys.gate_up + ".lora_A.weight"), b = load(keys.gate_up + ".lora_B.weight");
+      for (int64_t e = 0; e < shape.experts; ++e) {
+        const Tensor change = expert_change(a, b, e, shape.experts, scale);
+        visit(module_path(arch, Slot::gate, layer, e), change.narrow(0, 0, shape.expert_width));
+        visit(module_path(arch, Slot::up, layer, e), change.narrow(0, shape.expert_width, shape.expert_width));
+      }
+    }
+    if (!down) continue;
+    const Tensor a = load(keys.down + ".lora_A.weight"), b = load(keys.down + ".lora_B.weight");
+    for (int64_t e = 0; e < shape.experts; ++e)
+      visit(module_path(arch, Slot::down, layer, e), expert_change(a, b, e, shape.experts, scale));
+  }
+}
+
+}  // namespace hellora

@@ -1,0 +1,88 @@
+// Rows from Hugging Face's tokenizers: ids and texts must agree exactly. The files' origin is in README.md.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "hellora/core/error.h"
+#include "hellora/core/json.h"
+#include "hellora/text/pre_tokenizer.h"
+#include "hellora/text/tokenizer.h"
+
+namespace hellora::testing {
+namespace {
+
+const std::string kFolder = "tests/golden/text/";
+
+std::vector<Json> rows_of(const std::string& name) {
+  std::ifstream in(kFolder + name, std::ios::binary);
+  EXPECT_TRUE(in.good()) << name;
+  std::vector<Json> rows;
+  for (std::string line; std::getline(in, line);) rows.push_back(parse_json(line, name));
+  return rows;
+}
+
+std::string shown(const std::vector<int64_t>& ids) { return Json(ids).dump(); }
+
+TEST(GoldenText, OlmoeRowsEncodeAndDecode) {
+  const Tokenizer tokenizer = Tokenizer::load(kFolder + "olmoe_tokenizer.json");
+  const std::vector<Json> rows = rows_of("olmoe.jsonl");
+  ASSERT_EQ(rows.size(), 127U);
+  for (const Json& row : rows) {
+    const auto ids = row["ids"].get<std::vector<int64_t>>();
+    EXPECT_EQ(shown(tokenizer.encode(row["text"].get<std::string>())), shown(ids)) << row.dump();
+    EXPECT_EQ(tokenizer.decode(ids), row["decoded"].get<std::string>()) << row.dump();
+  }
+}
+
+/// Rows with special tokens added, and both ways to decode them.
+void check_full_rows(const Tokenizer& tokenizer, const std::vector<Json>& rows) {
+  for (const Json& row : rows) {
+    const auto text = row["text"].get<std::string>();
+    const auto special = row["ids_special"].get<std::vector<int64_t>>();
+    EXPECT_EQ(shown(tokenizer.encode(text)), row["ids"].dump()) << row.dump();
+    EXPECT_EQ(shown(tokenizer.encode(text, true)), row["ids_special"].dump()) << row.dump();
+    EXPECT_EQ(tokenizer.decode(special), row["decoded"].get<std::string>()) << row.dump();
+    EXPECT_EQ(tokenizer.decode(special, true), row["decoded_plain"].get<std::string>()) << row.dump();
+  }
+}
+
+TEST(GoldenText, TinyModelsTokenizer) {
+  const std::vector<Json> rows = rows_of("tiny.jsonl");
+  ASSERT_GE(rows.size(), 100U);
+  check_full_rows(Tokenizer::load("models/tiny-olmoe/tokenizer.json"), rows);
+}
+
+TEST(GoldenText, AddedTokenOptionsAndTemplate) {
+  const std::vector<Json> rows = rows_of("options.jsonl");
+  ASSERT_GE(rows.size(), 40U);
+  check_full_rows(Tokenizer::load(kFolder + "options_tokenizer.json"), rows);
+}
+
+TEST(GoldenText, PreTokenizerStages) {
+  const std::vector<Json> rows = rows_of("splits.jsonl");
+  ASSERT_GE(rows.size(), 40U);
+  for (const Json& row : rows) {
+    const PreTokenizer stages = parse_pre_tokenizer(row["pre_tokenizer"], "splits.jsonl");
+    for (const Json& one : row["cases"]) {
+      std::vector<std::string> pieces = pre_tokenize(stages, one[0].get<std::string>());
+      std::erase(pieces, "");  // an empty text has one empty piece here, none there: both hold no token
+      EXPECT_EQ(Json(pieces).dump(), one[1].dump()) << row["pre_tokenizer"].dump() << one.dump();
+    }
+  }
+}
+
+/// A stream of ids gives the same text as decoding them at once, and never half a character.
+TEST(GoldenText, StreamingEqualsDecoding) {
+  const Tokenizer tokenizer = Tokenizer::load("models/tiny-olmoe/tokenizer.json");
+  for (const Json& row : rows_of("tiny.jsonl")) {
+    const auto ids = row["ids"].get<std::vector<int64_t>>();
+    StreamDecoder stream(tokenizer);
+    std::string text;
+    for (const int64_t id : ids) text += stream.push(id);
+    EXPECT_EQ(text + stream.finish(), tokenizer.decode(ids)) << row.dump();
+  }
+}
+
+}  // namespace
+}  // namespace hellora::testing

@@ -1,0 +1,81 @@
+#include "hellora/adapters/plan.h"
+
+#include <gtest/gtest.h>
+
+#include "hellora/core/error.h"
+#include "tests/unit/io/helpers.h"
+
+namespace hellora {
+namespace {
+
+using namespace testing;
+
+Plan sample() {
+  Plan plan;
+  plan.policy = "hot";
+  plan.arguments = Json{{"k", 2}};
+  plan.profile_hash = "aa";
+  plan.model_hash = "bb";
+  plan.layers = {{0, {{1, 0}, {4, 8}}, 0.5}, {3, {{0, 0}}, 0.25}};
+  return plan;
+}
+
+TEST(Plan, SurvivesItsFile) {
+  const TempFolder folder;
+  write_plan(folder / "plan.json", sample());
+  const Plan read = read_plan(folder / "plan.json");
+  EXPECT_EQ(plan_to_json(read), plan_to_json(sample()));
+  ASSERT_EQ(read.experts(0).size(), 2U);
+  EXPECT_EQ(read.experts(0)[1].expert, 4);
+  EXPECT_EQ(read.experts(0)[1].rank, 8);
+  EXPECT_EQ(read.experts(0)[0].rank, 0);
+  EXPECT_TRUE(read.experts(1).empty());
+  EXPECT_EQ(read.experts(3)[0].expert, 0);
+}
+
+struct Bad {
+  const char* layers;
+  std::vector<const char*> says;
+};
+
+TEST(Plan, RefusesBadInputByPlace) {
+  const std::vector<Bad> table = {
+      {R"({"a": 1})", {"\"layers\"", "array"}},
+      {R"([{"layer": 0, "experts": [1, 1], "ranks": [null, null]}])", {"layer 0", "ascending"}},
+      {R"([{"layer": 0, "experts": [3, 1], "ranks": [null, null]}])", {"layer 0", "ascending"}},
+      {R"([{"layer": 0, "experts": [-1], "ranks": [null]}])", {"layer 0", "ascending"}},
+      {R"([{"layer": 2, "experts": [1], "ranks": []}])", {"layer 2", "ranks"}},
+      {R"([{"layer": 2, "experts": [1], "ranks": {"0": 1}}])", {"layer 2", "ranks"}},
+      {R"([{"layer": 2, "experts": [5], "ranks": [0]}])", {"layer 2", "expert 5", "at least 1"}},
+      {R"([{"layer": 2, "experts": [5], "ranks": [2.5]}])", {"layer 2", "expert 5"}},
+      {R"([{"layer": 2, "experts": ["5"], "ranks": [1]}])", {"layer 2", "experts"}},
+      {R"([{"layer": 2, "ranks": [1]}])", {"layer 2", "experts"}},
+      {R"([{"layer": 2, "experts": [1]}])", {"layer 2", "ranks"}},
+      {R"([{"experts": [1], "ranks": [null]}])", {"layer"}},
+      {R"([{"layer": "0", "experts": [1], "ranks": [null]}])", {"layer"}},
+      {R"([{"layer": -1, "experts": [1], "ranks": [null]}])", {"layers"}},
+      {R"([7])", {"object", "number"}},
+      {R"([{"layer": 1, "experts": [], "ranks": []}, {"layer": 1, "experts": [], "ranks": []}])", {"layers", "ascending"}},
+      {R"([{"layer": 1, "experts": [], "ranks": []}, {"layer": 0, "experts": [], "ranks": []}])", {"layers", "ascending"}},
+  };
+  for (const Bad& bad : table) {
+    const Json json = parse_json(std::string(R"({"format": "hellora.plan/1", "layers": )") + bad.layers + "}", "test");
+    const std::string message = error_of<FormatError>([&] { plan_from_json(json, "some/plan.json"); });
+    EXPECT_CONTAINS(message, "some/plan.json");
+    for (const char* part : bad.says) EXPECT_CONTAINS(message, part) << " for " << bad.layers;
+  }
+}
+
+TEST(Plan, RefusesOtherFormats) {
+  const auto message = [](const char* text) { return error_of<FormatError>([&] { plan_from_json(parse_json(text, "test"), "p.json"); }); };
+  EXPECT_CONTAINS(message(R"({"layers": []})"), "format");
+  EXPECT_CONTAINS(message(R"({"format": "hellora.plan/2", "layers": []})"), "hellora.plan/1");
+  EXPECT_CONTAINS(message(R"({"format": "hellora.plan/1"})"), "layers");
+  EXPECT_CONTAINS(message(R"([1])"), "p.json");
+  const TempFolder folder;
+  put_file(folder / "plan.json", "{\"format\": ");
+  EXPECT_CONTAINS(error_of<FormatError>([&] { read_plan(folder / "plan.json"); }), "plan.json");
+}
+
+}  // namespace
+}  // namespace hellora

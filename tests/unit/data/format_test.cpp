@@ -1,0 +1,59 @@
+// Records become prompt and completion.
+#include "hellora/data/format.h"
+
+#include "tests/unit/data/records.h"
+
+namespace hellora::testing {
+namespace {
+
+using std::string;
+
+string detected(const Json& record) { return string(detect_format(record, "f:1").name); }
+
+TEST(RecordFormat, IsDetectedByItsKeys) {
+  EXPECT_EQ(detected({{"question", "q"}, {"answer", "a"}, {"extra", 1}}), "gsm8k");
+  EXPECT_EQ(detected({{"instruction", "i"}, {"input", "x"}, {"output", "o"}}), "instruction");
+  EXPECT_EQ(detected({{"instruction", "i"}, {"output", "o"}}), "instruction");
+  EXPECT_EQ(detected({{"prompt", "p"}, {"completion", "c"}}), "prompt");
+  EXPECT_EQ(detected({{"text", "t"}}), "text");
+  EXPECT_EQ(detected({{"question", "q"}, {"text", "t"}}), "text");  // half of gsm8k is not gsm8k
+  const string refused = error_of<FormatError>([] { detected({{"body", "b"}}); });
+  EXPECT_CONTAINS(refused, "f:1");
+  EXPECT_CONTAINS(refused, "gsm8k: question, answer");
+  EXPECT_CONTAINS(refused, "text: text");
+  EXPECT_CONTAINS(error_of<FormatError>([] { detected(Json::array()); }), "f:1");
+  EXPECT_CONTAINS(error_of<FormatError>([] { detected({{"text", nullptr}}); }), "f:1");
+}
+
+PromptCompletion rendered(const string& format, const Json& record) { return render(find_format(format), record, "f:1"); }
+
+TEST(RecordFormat, RendersTheTemplates) {
+  const PromptCompletion math = rendered("gsm8k", {{"question", "2+2?"}, {"answer", "4"}});
+  EXPECT_EQ(math.prompt, "Question: 2+2?\nAnswer:");
+  EXPECT_EQ(math.completion, " 4");
+  const PromptCompletion with = rendered("instruction", {{"instruction", "Add."}, {"input", "1 2"}, {"output", "3"}});
+  EXPECT_EQ(with.prompt, "### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Response:\n");
+  EXPECT_EQ(with.completion, "3");
+  for (const Json& without :
+       {Json{{"instruction", "Add."}, {"output", "3"}}, Json{{"instruction", "Add."}, {"input", ""}, {"output", "3"}}}) {
+    EXPECT_EQ(rendered("instruction", without).prompt, "### Instruction:\nAdd.\n\n### Response:\n");
+  }
+  EXPECT_EQ(rendered("prompt", {{"prompt", "a{b}"}, {"completion", "{c}"}}).prompt, "a{b}");  // braces of the data are text
+  EXPECT_EQ(rendered("prompt", {{"prompt", "a"}, {"completion", "{c}"}}).completion, "{c}");
+  EXPECT_EQ(rendered("text", {{"text", "t"}}).prompt, "");
+  EXPECT_EQ(rendered("text", {{"text", "t"}}).completion, "t");
+}
+
+TEST(RecordFormat, NamesWhatIsMissing) {
+  EXPECT_CONTAINS(error_of<FormatError>([] { rendered("gsm8k", {{"question", "q"}}); }), "\"answer\"");
+  EXPECT_CONTAINS(error_of<FormatError>([] { rendered("text", {{"text", 5}}); }), "\"text\" must be a string");
+  EXPECT_CONTAINS(error_of<FormatError>([] {
+                    rendered("instruction", {{"instruction", "i"}, {"input", 5}, {"output", "o"}});
+                  }),
+                  "\"input\"");
+  EXPECT_CONTAINS(error_of<ConfigError>([] { find_format("alpaca"); }),
+                  "unknown format \"alpaca\"; known: gsm8k, instruction, prompt, text");
+}
+
+}  // namespace
+}  // namespace hellora::testing

@@ -1,0 +1,224 @@
+// Adapter folders: what is written reads back bit for bit; what cannot be used is refused by name and place.
+#include "hellora/model/adapter_dir.h"
+
+#include "hellora/core/error.h"
+#include "hellora/model/tensor_io.h"
+#include "tests/support/step.h"
+#include "tests/support/tiny_model.h"
+
+namespace hellora {
+namespace {
+
+using namespace testing;
+
+AdapterOrigin sample_origin() {
+  AdapterOrigin origin;
+  origin.plan = tiny_plan();
+  origin.model_hash = "0123";
+  origin.base_path = "some/base";
+  origin.data_format = "chat";
+  origin.train_on = "all";
+  origin.run = Json{{"seed", 7}};
+  return origin;
+}
+
+void expect_roundtrip(const Plan& plan, const AdapterConfig& config) {
+  const TempFolder folder;
+  const auto adapters = fresh_adapters(tiny_shape(), plan, config);
+  randomise(*adapters, 11);
+  write_adapter(folder / "a", *adapters, sample_origin());
+  const LoadedAdapter loaded = read_adapter(folder / "a", tiny_shape());
+  ASSERT_EQ(loaded.adapters->specs().size(), adapters->specs().size());
+  for (size_t i = 0; i < adapters->specs().size(); ++i) {
+    EXPECT_EQ(loaded.adapters->specs()[i].name, adapters->specs()[i].name);
+    EXPECT_TRUE(same_bytes(loaded.adapters->param(i), adapters->param(i)));
+  }
+  EXPECT_TRUE(same_bytes(loaded.adapters->flat_param(), adapters->flat_param()));
+  EXPECT_EQ(plan_to_json(loaded.origin.plan), plan_to_json(sample_origin().plan));
+  EXPECT_EQ(loaded.origin.model_hash, "0123");
+  EXPECT_EQ(loaded.origin.data_format, "chat");
+  EXPECT_EQ(loaded.origin.train_on, "all");
+  EXPECT_EQ(loaded.origin.run, (Json{{"seed", 7}}));
+  // The same function, scales included, and the same bytes when written again.
+  const TinyModel model;
+  const Batch batch = make_batch(std::vector<std::vector<int64_t>>{random_ids(20, tiny_shape().vocab, 1)});
+  model.decoder->bind(adapters.get());
+  const Tensor want = all_logits(*model.decoder, batch);
+  model.decoder->bind(loaded.adapters.get());
+  EXPECT_TRUE(same_bytes(all_logits(*model.decoder, batch), want));
+  write_adapter(folder / "b", *loaded.adapters, sample_origin());
+  EXPECT_EQ(slurp(folder / "a/adapter_model.safetensors"), slurp(folder / "b/adapter_model.safetensors"));
+  EXPECT_EQ(parse_json(slurp(folder / "a/hellora.json"), "a"), parse_json(slurp(folder / "b/hellora.json"), "b"));
+}
+
+TEST(AdapterFolder, RoundtripIsBitExact) {
+  expect_roundtrip(tiny_plan(), tiny_config());
+  expect_roundtrip(all_experts(tiny_shape()), tiny_config());
+  expect_roundtrip(tiny_plan(), tiny_config({"q", "v"}));
+  expect_roundtrip(tiny_plan(), tiny_config({"down", "up", "gate", "embed", "lm_head"}));
+}
+
+TEST(AdapterFolder, RoundtripKeepsRanksPerExpertRsloraAndOddAlpha) {
+  Plan ranks = tiny_plan();
+  ranks.layers[0].experts = {{1, 5}, {4, 2}};
+  AdapterConfig config = tiny_config();
+  config.rslora = true;
+  config.alpha = 6.5;
+  expect_roundtrip(ranks, config);
+}
+
+/// A good adapter folder whose files a test then spoils.
+class BadAdapter : public ::testing::Test {
+ protected:
+  BadAdapter() { write_adapter(folder_.path(), *fresh_adapters(tiny_shape(), tiny_plan()), sample_origin()); }
+
+  Path tensors_path() const { return folder_ / "adapter_model.safetensors"; }
+
+  /// Rewrites the tensors after `change` has seen them by name.
+  void with_tensors(const std::function<void(std::map<std::string, Tensor>&)>& change) {
+    std::map<std::string, Tensor> tensors;
+    {
+      const SafetensorsFile file(tensors_path());
+      for (const TensorInfo& info : file.tensors()) tensors[info.name] = read_tensor(info, file.bytes(info));
+    }
+    change(tensors);
+    std::vector<TensorBytes> bytes;
+    for (const auto& [name, tensor] : tensors) bytes.push_back(tensor_bytes(name, tensor));
+    write_safetensors(tensors_path(), std::move(bytes), {});
+  }
+
+  void with_config(const std::string& key, const Json& value) {
+    Json config = parse_json(slurp(folder_ / "adapter_config.json"), "config");
+    config[key] = value;
+    put_file(folder_ / "adapter_config.json", config.dump());
+  }
+
+  std::string refusal() {
+    return error_of<FormatError>([&] { read_adapter(folder_.path(), tiny_shape()); });
+  }
+
+  TempFolder folder_;
+  const std::string prefix_ = "base_model.model.model.layers.0.";
+};
+
+Tensor zeros(at::IntArrayRef shape) { return at::zeros(shape, at::TensorOptions(at::kFloat)); }
+
+TEST_F(BadAdapter, IsGoodBeforeItIsSpoiled) { EXPECT_NO_THROW(read_adapter(folder_.path(), tiny_shape())); }
+
+TEST_F(BadAdapter, WrongShapes) {
+  const std::string q = prefix_ + "self_attn.q_proj.lora_";
+  with_tensors([&](auto& tensors) { tensors[q + "B.weight"] = zeros({17, 3}); });
+  const std::string wrong_b = refusal();
+  EXPECT_CONTAINS(wrong_b, tensors_path().string());
+  EXPECT_CONTAINS(wrong_b, q + "B.weight");
+  EXPECT_CONTAINS(wrong_b, "shape");
+  with_tensors([&](auto& tensors) { tensors[q + "A.weight"] = zeros({3, 15}); });
+  EXPECT_CONTAINS(refusal(), q + "A.weight");
+  with_tensors([&](auto& tensors) { tensors[q + "A.weight"] = zeros({2, 16}); });
+  const std::string wrong_rank = refusal();
+  EXPECT_CONTAINS(wrong_rank, "rank 2");
+  EXPECT_CONTAINS(wrong_rank, "adapter_config.json says 3");
+  with_tensors([&](auto& tensors) { tensors[q + "A.weight"] = zeros({48}); });
+  EXPECT_CONTAINS(refusal(), "(rank, in)");
+}
+
+TEST_F(BadAdapter, MissingUpOfAnExpert) {
+  with_tensors([&](auto& tensors) {
+    tensors.erase(prefix_ + "mlp.experts.4.up_proj.lora_A.weight");
+    tensors.erase(prefix_ + "mlp.experts.4.up_proj.lora_B.weight");
+  });
+  const std::string message = refusal();
+  EXPECT_CONTAINS(message, tensors_path().string());
+  EXPECT_CONTAINS(message, "layer 0");
+  EXPECT_CONTAINS(message, "different experts");
+}
+
+TEST_F(BadAdapter, HalfAPair) {
+  const std::string up = prefix_ + "mlp.experts.4.up_proj.lora_";
+  with_tensors([&](auto& tensors) { tensors.erase(up + "B.weight"); });
+  const std::string no_b = refusal();
+  EXPECT_CONTAINS(no_b, up + "B.weight");
+  EXPECT_CONTAINS(no_b, "missing");
+}
+
+TEST_F(BadAdapter, BWithoutA) {
+  const std::string o = prefix_ + "self_attn.o_proj.lora_";
+  with_tensors([&](auto& tensors) { tensors.erase(o + "A.weight"); });
+  const std::string message = refusal();
+  EXPECT_CONTAINS(message, tensors_path().string());
+  EXPECT_CONTAINS(message, o + "B.weight");
+  EXPECT_CONTAINS(message, "lora_A");
+}
+
+TEST_F(BadAdapter, ExpertBWithoutItsA) {
+  for (const char* projection : {"gate", "up", "down"}) {
+    with_tensors([&](auto& tensors) { tensors.erase(prefix_ + "mlp.experts.1." + projection + "_proj.lora_A.weight"); });
+  }
+  EXPECT_CONTAINS(refusal(), prefix_ + "mlp.experts.1.down_proj.lora_B.weight");
+}
+
+TEST_F(BadAdapter, UnknownTensors) {
+  const auto message_with = [&](const std::string& name) {
+    with_tensors([&](auto& tensors) { tensors[name] = zeros({3, 16}); });
+    const std::string message = refusal();
+    with_tensors([&](auto& tensors) { tensors.erase(name); });
+    EXPECT_CONTAINS(message, tensors_path().string());
+    return message;
+  };
+  EXPECT_CONTAINS(message_with(prefix_ + "mlp.experts.6.up_proj.lora_A.weight"), "mlp.experts.6.up_proj");
+  EXPECT_CONTAINS(message_with("base_model.model.model.layers.2.self_attn.q_proj.lora_A.weight"), "layers.2");
+  EXPECT_CONTAINS(message_with(prefix_ + "self_attn.q_proj.lora_magnitude_vector"), "lora_magnitude_vector");
+  EXPECT_CONTAINS(message_with("model.layers.0.self_attn.q_proj.lora_A.weight"), "base_model.model.");
+  EXPECT_CONTAINS(message_with(prefix_ + "mlp.experts.lora_A.weight"), "fused");
+}
+
+TEST_F(BadAdapter, ConfigsThatWouldBeIgnored) {
+  for (const auto& [key, value] : std::vector<std::pair<std::string, Json>>{{"use_dora", true},
+                                                                            {"bias", "all"},
+                                                                            {"fan_in_fan_out", true},
+                                                                            {"lora_bias", true},
+                                                                            {"modules_to_save", {"lm_head"}},
+                                                                            {"layer_replication", {{0, 1}}},
+                                                                            {"target_parameters", {"experts.down_proj"}},
+                                                                            {"peft_type", "IA3"},
+                                                                            {"r", 0},
+                                                                            {"lora_alpha", 0},
+                                                                            {"r", "three"},
+                                                                            {"rank_pattern", {{"q_proj", "two"}}},
+                                                                            {"alpha_pattern", {{"([", 2}}}}) {
+    const std::string before = slurp(folder_ / "adapter_config.json");
+    with_config(key, value);
+    const std::string message = refusal();
+    EXPECT_CONTAINS(message, "adapter_config.json") << key;
+    if (key != "alpha_pattern") {
+      EXPECT_CONTAINS(message, key);
+    }
+    put_file(folder_ / "adapter_config.json", before);
+  }
+}
+
+TEST_F(BadAdapter, PatternThatDisagreesWithTheTensor) {
+  with_config("rank_pattern", {{"layers.0.self_attn.q_proj", 2}});
+  EXPECT_CONTAINS(refusal(), "adapter_config.json says 2");
+}
+
+TEST_F(BadAdapter, NoTensors) {
+  with_tensors([](auto& tensors) { tensors.clear(); });
+  EXPECT_CONTAINS(refusal(), "no tensor");
+}
+
+TEST_F(BadAdapter, OtherBase) {
+  const TinyModel model, other(tiny_shape(), at::kFloat, 2);
+  AdapterOrigin origin = sample_origin();
+  origin.model_hash = model_hash(*model.decoder);
+  write_adapter(folder_.path(), *fresh_adapters(tiny_shape(), tiny_plan()), origin);
+  const LoadedAdapter loaded = read_adapter(folder_.path(), tiny_shape());
+  EXPECT_NO_THROW(check_base(loaded, *model.decoder, folder_.path()));
+  const std::string message = error_of<StateError>([&] { check_base(loaded, *other.decoder, folder_.path()); });
+  EXPECT_CONTAINS(message, folder_.path().string());
+  EXPECT_CONTAINS(message, origin.model_hash);
+  EXPECT_CONTAINS(message, model_hash(*other.decoder));
+}
+
+}  // namespace
+}  // namespace hellora

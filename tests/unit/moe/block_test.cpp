@@ -1,0 +1,184 @@
+// The MoE block against kernels/reference.h and against plain operators, values and gradients, in fp64.
+#include "hellora/kernels/reference.h"
+#include "tests/support/tolerances.h"
+#include "tests/unit/moe/cases.h"
+
+namespace hellora {
+namespace {
+
+using namespace testing;
+
+/// The block by the plain loops of kernels/reference.h, on routing from a stable sort.
+Tensor reference_out(const Block& b) {
+  const at::NoGradGuard no_grad;
+  std::vector<kernels::ReferenceExpert<double>> experts;
+  for (int64_t e = 0; e < b.sizes.experts; ++e) {
+    const auto data = [&](const Tensor& bank) { return bank.select(0, e).const_data_ptr<double>(); };
+    kernels::ReferenceExpert<double> one{data(b.weights.gate_EFD), data(b.weights.up_EFD), data(b.weights.down_EDF)};
+    const auto m = static_cast<size_t>(b.adapters.ordinal_of[static_cast<size_t>(e)]);
+    const auto adapt = [&](const Adapter* adapter, const double*& a, const double*& b_OR) {
+      if (adapter == nullptr || m >= static_cast<size_t>(b.adapters.hot)) return;
+      a = adapter->low_rank(m)->A_RI.const_data_ptr<double>();
+      b_OR = adapter->low_rank(m)->B_OR.const_data_ptr<double>();
+      one.rank = b.sizes.rank;
+      one.scale = adapter->low_rank(m)->scale;
+    };
+    adapt(b.adapters.gate, one.gate_A, one.gate_B);
+    adapt(b.adapters.up, one.up_A, one.up_B);
+    adapt(b.adapters.down, one.down_A, one.down_B);
+    experts.push_back(one);
+  }
+  const PlainRouting routing = plain_routing(b);
+  const Tensor ids_TK = routing.ids_TK.contiguous(), weights_TK = routing.weights_TK.contiguous();
+  Tensor out_TD = at::empty_like(b.x_TD);
+  kernels::reference_moe(experts, b.x_TD.const_data_ptr<double>(), ids_TK.const_data_ptr<int64_t>(), weights_TK.const_data_ptr<double>(),
+                         b.sizes.tokens, b.rule.top_k, b.sizes.width, b.sizes.expert_width, out_TD.data_ptr<double>());
+  return out_TD;
+}
+
+void expect_equals_plain(const Block& b, const StepContext& context = {}) {
+  const Tensor got = b.out(context), want = plain_moe(b, context);
+  EXPECT_TRUE(close_to(got, want, kSameMath64));
+  const Tensor c_TD = random_tensor(want.sizes(), 99);
+  const std::vector<Tensor> leaves = b.leaves();
+  const auto got_grad = gradients(got, c_TD, leaves), want_grad = gradients(want, c_TD, leaves);
+  const double floor = largest_of(want_grad);  // the router's gradient is exactly zero where its weights are constant
+  for (size_t g = 0; g < leaves.size(); ++g) {
+    const auto filled = [&](const Tensor& grad) { return grad.defined() ? grad : at::zeros_like(leaves[g]); };
+    EXPECT_TRUE(close_to(filled(got_grad[g]), filled(want_grad[g]), kSameMath64, floor)) << (g == 0 ? "x" : b.set->specs()[g - 1].name);
+  }
+}
+
+void expect_right(const BlockSizes& sizes, uint64_t seed) {
+  const Block b = make_block(sizes, seed);
+  if (sizes.method == "lora") {
+    EXPECT_TRUE(close_to(b.out(), reference_out(b), kSameMath64));
+  }
+  expect_equals_plain(b);
+}
+
+BlockSizes random_sizes(uint64_t seed) {
+  BlockSizes s;
+  s.tokens = random_int(1, 14, seed, 0);
+  s.experts = random_int(1, 8, seed, 1);
+  s.top_k = random_int(1, s.experts, seed, 2);
+  s.width = random_int(1, 10, seed, 3);
+  s.expert_width = random_int(1, 10, seed, 4);
+  s.rank = random_int(1, 4, seed, 5);
+  s.renormalize = random_int(0, 1, seed, 6) == 1;
+  s.hot.clear();
+  for (int64_t e = 0; e < s.experts; ++e) {
+    if (random_int(0, 1, seed, 20 + static_cast<uint64_t>(e)) == 1) s.hot.push_back(e);
+  }
+  s.adapted.clear();
+  for (const Slot slot : {Slot::router, Slot::gate, Slot::up, Slot::down}) {
+    if (random_int(0, 3, seed, 40 + static_cast<uint64_t>(slot)) > 0) s.adapted.push_back(slot);
+  }
+  return s;
+}
+
+TEST(MoeBlock, RandomSizes) {
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    SCOPED_TRACE(seed);
+    expect_right(random_sizes(seed), 1000 * (seed + 1));
+  }
+}
+
+TEST(MoeBlock, FullTrainingOfExperts) {
+  for (uint64_t seed = 100; seed < 110; ++seed) {
+    SCOPED_TRACE(seed);
+    BlockSizes sizes = random_sizes(seed);
+    sizes.method = "full";
+    expect_right(sizes, 1000 * seed);
+  }
+}
+
+TEST(MoeBlock, EveryExpertChosen) {
+  for (const bool renormalize : {false, true}) {
+    BlockSizes sizes;
+    sizes.top_k = sizes.experts;
+    sizes.renormalize = renormalize;
+    expect_right(sizes, 3);
+  }
+}
+
+/// Gives every token a first feature of 1 and biases the router with it.
+Block steered(const BlockSizes& sizes, const std::vector<double>& bias_E) {
+  Block b = make_block(sizes, 4);
+  b.x_TD.detach().select(1, 0).fill_(1);
+  b.weights.router_ED.select(1, 0).copy_(at::tensor(bias_E, at::TensorOptions(at::kDouble)));
+  return b;
+}
+
+TEST(MoeBlock, AllRowsToOneExpert) {
+  for (const int64_t expert : {1, 2}) {  // an adapted and a frozen one
+    BlockSizes sizes;
+    sizes.top_k = 1;
+    sizes.adapted = {Slot::gate, Slot::up, Slot::down};
+    std::vector<double> bias(5, 0);
+    bias[static_cast<size_t>(expert)] = 100;
+    const Block b = steered(sizes, bias);
+    ASSERT_TRUE((plain_routing(b).ids_TK == expert).all().item<bool>());
+    EXPECT_TRUE(close_to(b.out(), reference_out(b), kSameMath64));
+    expect_equals_plain(b);
+  }
+}
+
+TEST(MoeBlock, AdaptedExpertWithoutRows) {
+  BlockSizes sizes;
+  sizes.adapted = {Slot::gate, Slot::up, Slot::down};
+  const Block b = steered(sizes, {0, -100, 0, 0, 0});
+  ASSERT_FALSE((plain_routing(b).ids_TK == 1).any().item<bool>());
+  EXPECT_TRUE(close_to(b.out(), reference_out(b), kSameMath64));
+  expect_equals_plain(b);
+}
+
+TEST(MoeBlock, TiesGoToTheLowerId) {
+  BlockSizes sizes;
+  sizes.adapted = {Slot::gate, Slot::up, Slot::down};
+  sizes.renormalize = true;
+  Block b = make_block(sizes, 5);
+  b.weights.router_ED.zero_();  // every logit is exactly 0
+  const Tensor want_TK = at::arange(2, at::TensorOptions(at::kLong)).expand({9, 2});
+  EXPECT_TRUE(same_bytes(plain_routing(b).ids_TK, want_TK));
+  EXPECT_TRUE(close_to(b.out(), reference_out(b), kSameMath64));
+  expect_equals_plain(b);
+}
+
+TEST(MoeBlock, DropoutFollowsTokenAndExpert) {
+  for (uint64_t seed = 200; seed < 210; ++seed) {
+    SCOPED_TRACE(seed);
+    const Block b = make_block(random_sizes(seed), 1000 * seed);
+    const StepContext context{true, 0.4, 17, 1, 2, 3};
+    expect_equals_plain(b, context);
+  }
+  const Block b = make_block({}, 6);
+  EXPECT_FALSE(close_to(b.out({true, 0.4, 17, 1, 2, 3}), b.out(), 1e-3));
+  EXPECT_TRUE(same_bytes(b.out({false, 0.4, 17, 1, 2, 3}), b.out())) << "no dropout outside training";
+}
+
+TEST(MoeBlock, DropoutWhenOnlyOneOfGateAndUpIsAdapted) {
+  for (const Slot slot : {Slot::gate, Slot::up, Slot::down}) {
+    BlockSizes sizes;
+    sizes.adapted = {slot};
+    expect_equals_plain(make_block(sizes, 8), {true, 0.4, 17, 1, 2, 3});
+  }
+}
+
+TEST(MoeBlock, SameBytesForAnyThreads) {
+  BlockSizes sizes;
+  sizes.tokens = 150;
+  sizes.width = 130;
+  sizes.expert_width = 70;
+  const Block b = make_block(sizes, 7);
+  const Tensor c_TD = random_tensor({150, 130}, 8);
+  expect_same_for_any_threads([&] {
+    const Tensor out_TD = b.out();
+    auto all = gradients(out_TD, c_TD, b.leaves());
+    all.push_back(out_TD);
+    return all;
+  });
+}
+
+}  // namespace
+}  // namespace hellora

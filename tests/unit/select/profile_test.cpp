@@ -1,0 +1,123 @@
+// Profiles: what is counted, and that a file which contradicts itself is refused.
+#include <limits>
+
+#include "tests/unit/select/small_profile.h"
+
+namespace hellora::testing {
+namespace {
+
+using std::string;
+
+TEST(ProfileFile, ReadsBackWhatWasWritten) {
+  const TempFolder folder;
+  Profile profile = small_profile();
+  profile.layers[0].mass[3] = 1.0 / 3;  // every bit must survive
+  write_profile(folder / "profile.json", profile);
+  const Profile again = read_profile(folder / "profile.json");
+  EXPECT_EQ(profile_to_json(again).dump(), profile_to_json(profile).dump());
+  EXPECT_EQ(again.layers[0].mass[3], 1.0 / 3);
+  EXPECT_EQ(again.layers[1].counts_half[1], (Ids{6, 0, 2, 5, 2, 1}));
+  EXPECT_EQ(again.data, (std::vector<string>{"a.jsonl", "b.jsonl"}));
+  EXPECT_EQ(profile_hash(again), profile_hash(profile));
+  EXPECT_EQ(folder.entries(), 1U);
+}
+
+template <class Change>
+string refusal(const Change& change) {
+  Json json = profile_to_json(small_profile());
+  change(json);
+  return error_of<FormatError>([&] { profile_from_json(json, "p.json"); });
+}
+
+TEST(ProfileFile, RefusesSumsThatDoNotHold) {
+  const auto layer0 = [](Json& j) -> Json& { return j["layers"][0]; };
+  EXPECT_CONTAINS(refusal([&](Json& j) { layer0(j)["counts"][0] = 6; }), "p.json, layer 0: counts do not sum to tokens x top_k");
+  EXPECT_CONTAINS(refusal([&](Json& j) { layer0(j)["tokens"] = 14; }), "counts do not sum");
+  EXPECT_CONTAINS(refusal([&](Json& j) { j["top_k"] = 1; }), "counts do not sum");
+  EXPECT_CONTAINS(refusal([&](Json& j) { layer0(j)["counts_half"][0][1] = 5; }), "layer 0: the halves do not sum to the counts");
+  EXPECT_CONTAINS(refusal([&](Json& j) {
+                    layer0(j)["counts"][0] = -1;
+                    layer0(j)["counts"][1] = 15;
+                  }),
+                  "counts must lie between");
+  EXPECT_CONTAINS(refusal([&](Json& j) {
+                    layer0(j)["counts_half"][0][0] = 6;
+                    layer0(j)["counts_half"][1][0] = -1;
+                  }),
+                  "counts must lie between");
+  EXPECT_CONTAINS(refusal([&](Json& j) { layer0(j)["mass"][0] = -0.5; }), "mass must not be negative");
+}
+
+TEST(ProfileFile, RefusesNumbersThatWouldOverflow) {
+  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["tokens"] = INT64_MAX; }), "tokens must lie between");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["counts"][0] = INT64_MAX; }), "counts must lie between");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["counts"][0] = UINT64_MAX; }), "counts");
+}
+
+TEST(ProfileFile, RefusesOtherShapes) {
+  EXPECT_CONTAINS(refusal([](Json& j) { j["format"] = "hellora.profile/2"; }), "format is not hellora.profile/1");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["num_experts"] = 7; }), "num_experts = 7");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["num_experts"] = 0; }), "out of range");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["top_k"] = 7; }), "out of range");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"] = Json::array(); }), "no layer");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][1]["layer"] = 0; }), "ascending");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0].erase("counts_half"); }), "counts_half");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["counts_half"].push_back(1); }), "two lists");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["mass"][0] = "1"; }), "must hold numbers");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"] = 5; }), "p.json");
+  EXPECT_CONTAINS(refusal([](Json& j) { j = Json::array(); }), "p.json");
+  EXPECT_CONTAINS(error_of<DataError>([] { read_profile("/nonexistent/profile.json"); }), "/nonexistent/profile.json");
+}
+
+Tensor ids_tensor(const std::vector<int64_t>& values) { return at::tensor(values, at::TensorOptions(at::kLong)).view({-1, 2}); }
+
+/// Two documents, of record 4 (even) and record 7 (odd), with three and two rows.
+struct Counted {
+  Counted() {
+    data.examples = {{{1, 2, 3}, {kIgnore, 3, kIgnore}, 4}, {{4, 5}, {5, kIgnore}, 7}};
+    batch = pack(data, Ids{0, 1});
+    routing.ids_TK = ids_tensor({0, 1, 2, 0, 1, 2, 0, 3, 3, 1});
+    routing.weights_TK = at::tensor(std::vector<float>{.5F, .25F, .5F, .25F, .75F, .125F, .5F, .25F, .5F, .25F}).view({-1, 2});
+  }
+  Dataset data;
+  PackedBatch batch;
+  Routing routing;
+};
+
+TEST(RouteCounterTest, CountsEveryRowByExpertHalfAndMass) {
+  const Counted given;
+  RouteCounter counter(2, 4, false);
+  counter.begin(given.batch, given.data);
+  counter.on_route(1, given.routing);
+  const LayerProfile& layer = counter.layers[1];
+  EXPECT_EQ(counter.tokens, 5);
+  EXPECT_EQ(layer.tokens, 5);
+  EXPECT_EQ(layer.counts, (Ids{3, 3, 2, 2}));
+  EXPECT_EQ(layer.counts_half[0], (Ids{2, 2, 2, 0}));
+  EXPECT_EQ(layer.counts_half[1], (Ids{1, 1, 0, 2}));
+  EXPECT_EQ(layer.mass, (std::vector<double>{.5 + .25 + .5, .25 + .75 + .25, .5 + .125, .25 + .5}));
+  EXPECT_EQ(counter.layers[0].tokens, 0);
+}
+
+TEST(RouteCounterTest, CountsLabelledRowsOnlyWhenAsked) {
+  const Counted given;
+  RouteCounter counter(1, 4, true);
+  for (int pass = 0; pass < 2; ++pass) {
+    counter.begin(given.batch, given.data);
+    counter.on_route(0, given.routing);
+  }
+  EXPECT_EQ(counter.tokens, 4);
+  EXPECT_EQ(counter.layers[0].counts, (Ids{4, 0, 2, 2}));  // rows 1 and 3, twice
+  EXPECT_EQ(counter.layers[0].counts_half[1], (Ids{2, 0, 0, 2}));
+}
+
+TEST(RouteCounterTest, RefusesABatchItWasNotToldAbout) {
+  Counted given;
+  RouteCounter counter(1, 4, false);
+  counter.begin(given.batch, given.data);
+  given.routing.ids_TK = given.routing.ids_TK.narrow(0, 0, 3);
+  EXPECT_THROW(counter.on_route(0, given.routing), std::logic_error);
+}
+
+}  // namespace
+}  // namespace hellora::testing

@@ -1,0 +1,134 @@
+// What a tokenizer.json may hold, and that everything else is refused by name.
+#include "tests/unit/text/small.h"
+
+namespace hellora::testing {
+namespace {
+
+using std::string;
+
+TEST(TokenizerLoad, RefusesUnknownComponentsByName) {
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["type"] = "Unigram"; }), "model type \"Unigram\" is not supported");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["normalizer"] = {{"type", "Lowercase"}}; }), "normalizer \"Lowercase\" is not supported");
+  EXPECT_CONTAINS(refusal_of([](Json& j) {
+                    j["pre_tokenizer"] = {{"type", "Metaspace"}};
+                  }),
+                  "pre-tokenizer \"Metaspace\" is not supported");
+  EXPECT_CONTAINS(refusal_of([](Json& j) {
+                    j["post_processor"] = {{"type", "RobertaProcessing"}};
+                  }),
+                  "post_processor \"RobertaProcessing\"");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["decoder"] = {{"type", "WordPiece"}}; }), "decoder \"WordPiece\" is not supported");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["decoder"] = nullptr; }), "decoder \"none\"");
+  EXPECT_CONTAINS(refusal_of([](Json& j) {
+                    j["normalizer"] = {{"type", "Sequence"}, {"normalizers", {{{"type", "NFC"}}}}};
+                  }),
+                  "normalizer");
+}
+
+TEST(TokenizerLoad, RefusesBpeOptionsThatItDoesNotFollow) {
+  for (const char* key : {"unk_token", "continuing_subword_prefix", "end_of_word_suffix"}) {
+    EXPECT_CONTAINS(refusal_of([&](Json& j) { j["model"][key] = "x"; }), string("BPE option ") + key + " is not supported");
+  }
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["dropout"] = 0.1; }), "BPE option dropout");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["byte_fallback"] = true; }), "BPE option byte_fallback");
+  Json harmless = small_tokenizer();
+  harmless["model"]["dropout"] = nullptr;
+  harmless["model"]["byte_fallback"] = false;
+  harmless["model"]["unk_token"] = nullptr;
+  EXPECT_EQ(load_small(harmless).encode("the"), Ids{257});
+}
+
+TEST(TokenizerLoad, RefusesBrokenVocabulariesAndMerges) {
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["vocab"] = Json::array(); }), "vocab must be an object");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["vocab"]["zz"] = -1; }), "id of token \"zz\"");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["vocab"]["zz"] = 1.5; }), "id of token \"zz\"");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["vocab"]["zz"] = UINT64_MAX; }), "id of token \"zz\"");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["vocab"]["zz"] = INT32_MAX; }), "absurdly large");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["vocab"]["zz"] = 7; }), "id 7 belongs to two tokens");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["merges"] = "t h"; }), "merges must be an array");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["merges"].push_back("th"); }), "merge 6 must be two tokens");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["merges"].push_back("q q"); }), "merge 6 names \"qq\"");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["merges"].push_back({"a", "b", "c"}); }), "merge 6 must be");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["merges"].push_back(4); }), "merge 6 must be");
+}
+
+TEST(TokenizerLoad, RefusesBrokenAddedTokens) {
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["added_tokens"] = Json::object(); }), "added_tokens must be an array");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["added_tokens"][0].erase("id"); }), "\"id\"");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["added_tokens"][0]["id"] = -3; }), "has an id out of range");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["added_tokens"][0]["id"] = 5; }), "id 5 belongs to two tokens");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["added_tokens"][0]["lstrip"] = "yes"; }), "\"lstrip\" must be");
+}
+
+TEST(TokenizerLoad, RefusesBrokenStages) {
+  const auto split = [](const Json& pattern, const string& behavior) {
+    return Json{{"type", "Split"}, {"pattern", pattern}, {"behavior", behavior}, {"invert", false}};
+  };
+  EXPECT_CONTAINS(refusal_of([&](Json& j) { j["pre_tokenizer"] = split({{"Regex", "(["}}, "Isolated"); }), "does not compile at position");
+  EXPECT_CONTAINS(refusal_of([&](Json& j) { j["pre_tokenizer"] = split({{"Glob", "*"}}, "Isolated"); }), "Split pattern must be");
+  EXPECT_CONTAINS(refusal_of([&](Json& j) {
+                    j["pre_tokenizer"] = split({{"String", "-"}}, "Scattered");
+                  }),
+                  "\"Scattered\" is not supported");
+  EXPECT_CONTAINS(refusal_of([&](Json& j) { j["pre_tokenizer"] = split({{"String", "-"}}, "Isolated"); }), "no ByteLevel pre-tokenizer");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["pre_tokenizer"] = nullptr; }), "no ByteLevel pre-tokenizer");
+  EXPECT_CONTAINS(
+      refusal_of([&](Json& j) {
+        j["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {j["pre_tokenizer"], split({{"String", "-"}}, "Isolated")}}};
+      }),
+      "Split after ByteLevel is not supported");
+  EXPECT_CONTAINS(refusal_of([](Json& j) {
+                    for (int depth = 0; depth < 20; ++depth)
+                      j["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {j["pre_tokenizer"]}}};
+                  }),
+                  "nest too deeply");
+}
+
+/// Cut at any byte, the file is refused with its name; nothing crashes.
+TEST(TokenizerLoad, RefusesEveryTruncation) {
+  const string whole = small_tokenizer().dump();
+  for (size_t length = 0; length < whole.size(); length += length < whole.size() - 40 ? 97 : 1) {
+    EXPECT_CONTAINS(error_of<FormatError>([&] { load_text(whole.substr(0, length)); }), "tokenizer.json");
+  }
+  EXPECT_CONTAINS(error_of<FormatError>([] { load_text("[]"); }), "tokenizer.json");
+  EXPECT_CONTAINS(error_of<FormatError>([] { load_text("{}"); }), "tokenizer.json");
+  EXPECT_CONTAINS(error_of<FormatError>([] { Tokenizer::load("/nonexistent/folder"); }), "/nonexistent/folder");
+}
+
+/// Parts of a wrong type are a FormatError, never another exception.
+TEST(TokenizerLoad, RefusesWrongTypesEverywhere) {
+  for (const char* key : {"added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model"}) {
+    for (const Json& wrong : {Json(5), Json("text"), Json(true), Json::array({1}), Json::object({{"x", 1}})}) {
+      EXPECT_CONTAINS(refusal_of([&](Json& j) { j[key] = wrong; }), "tokenizer.json");
+    }
+  }
+  const Json sequence = {{"type", "Sequence"}, {"pretokenizers", 5}};
+  EXPECT_CONTAINS(refusal_of([&](Json& j) { j["pre_tokenizer"] = sequence; }), "tokenizer.json");
+  EXPECT_CONTAINS(refusal_of([&](Json& j) { j["post_processor"] = {{"type", "TemplateProcessing"}, {"single", "A"}}; }), "tokenizer.json");
+}
+
+TEST(TokenizerLoad, NamesSpecialTokensFromItsConfig) {
+  const string text = small_tokenizer().dump();
+  EXPECT_EQ(load_text(text).eos(), 300);  // without a config, the usual name
+  EXPECT_EQ(load_text(text).bos(), std::nullopt);
+  const Tokenizer named = load_text(text, R"({"eos_token":{"content":"the"},"bos_token":"<|endoftext|>","pad_token":null})");
+  EXPECT_EQ(named.eos(), 257);
+  EXPECT_EQ(named.bos(), 300);
+  EXPECT_EQ(named.pad(), std::nullopt);
+  EXPECT_CONTAINS(error_of<FormatError>([&] { load_text(text, R"({"pad_token":"<nix>"})"); }), "pad_token \"<nix>\" is not a token");
+}
+
+TEST(Tokenizer, KnowsItsVocabulary) {
+  const Tokenizer tokenizer = load_small(small_tokenizer());
+  EXPECT_EQ(tokenizer.vocab_size(), 301);
+  EXPECT_EQ(tokenizer.id_of("ing"), 259);
+  EXPECT_EQ(tokenizer.id_of("<|endoftext|>"), 300);
+  EXPECT_EQ(tokenizer.id_of("absent"), std::nullopt);
+  EXPECT_CONTAINS(error_of<DataError>([&] { static_cast<void>(tokenizer.decode(Ids{299})); }), "token id 299");  // a hole
+  EXPECT_CONTAINS(error_of<DataError>([&] { static_cast<void>(tokenizer.decode(Ids{301})); }), "token id 301");
+  EXPECT_CONTAINS(error_of<DataError>([&] { static_cast<void>(tokenizer.decode(Ids{-1})); }), "token id -1");
+  EXPECT_CONTAINS(error_of<DataError>([&] { static_cast<void>(tokenizer.encode("\xC3(")); }), "not valid UTF-8");
+}
+
+}  // namespace
+}  // namespace hellora::testing

@@ -1,0 +1,58 @@
+// metrics.jsonl across a restart, and the memory forecast's parts.
+#include "hellora/train/metrics.h"
+
+#include "hellora/train/memory.h"
+#include "tests/support/tiny_model.h"
+
+namespace hellora::testing {
+namespace {
+
+Json train_line(int64_t step) { return {{"step", step}, {"loss", 1.0}, {"lr", 0.1}, {"grad_norm", 2.0}, {"tokens_per_s", 3.0}}; }
+
+std::vector<int64_t> steps_in(const Path& path) {
+  std::vector<int64_t> steps;
+  for_each_json_line(path, [&](int64_t, const Json& line) { steps.push_back(line["step"].get<int64_t>()); });
+  return steps;
+}
+
+TEST(MetricsFile, ContinuesBehindItsStep) {
+  const TempFolder folder;
+  const Path path = folder / "metrics.jsonl";
+  {
+    Metrics metrics(folder.path(), 0);
+    for (int64_t step = 1; step <= 4; ++step) metrics.train_line(train_line(step));
+    metrics.eval_line(4, 1.5);
+  }
+  EXPECT_EQ(steps_in(path), (std::vector<int64_t>{1, 2, 3, 4, 4}));
+  put_file(path, slurp(path) + "{\"step\":5,\"lo");  // cut short by a kill
+  {
+    Metrics metrics(folder.path(), 3);
+    metrics.train_line(train_line(4));
+  }
+  EXPECT_EQ(steps_in(path), (std::vector<int64_t>{1, 2, 3, 4}));
+  Metrics(folder.path(), 0).train_line(train_line(1));  // a fresh run starts over
+  EXPECT_EQ(steps_in(path), std::vector<int64_t>{1});
+}
+
+TEST(MetricsFile, WithoutAFolderNothingIsWritten) {
+  Metrics metrics(Path(), 0);
+  metrics.train_line(train_line(1));
+  metrics.eval_line(1, 2);
+}
+
+TEST(Memory, CountsWeightsAsLoaded) {
+  const TinyModel model;
+  int64_t bytes = 0;
+  for_each_weight(model.decoder->weights(), [&](const std::string&, const Tensor& w) { bytes += static_cast<int64_t>(w.nbytes()); });
+  EXPECT_EQ(weight_bytes(tiny_shape(), 4), bytes);
+  const Forecast small = forecast_training(tiny_shape(), bytes, 1000, 64, 2), large = forecast_training(tiny_shape(), bytes, 1000, 128, 2);
+  EXPECT_EQ(small.weights, bytes);
+  EXPECT_EQ(small.adapters, 5 * 4000);  // value, gradient, two moments, the audit's copy
+  EXPECT_GT(large.activations, small.activations);
+  EXPECT_GT(peak_resident_bytes(), 0);
+  EXPECT_LE(resident_bytes(), peak_resident_bytes());
+  EXPECT_LT(peak_resident_bytes(), machine_bytes());
+}
+
+}  // namespace
+}  // namespace hellora::testing
