@@ -18,7 +18,7 @@ class Eval : public Command {
   void declare(CLI::App& app) override {
     model_.declare(app);
     app.add_option("--task", tasks_, "see `hellora tasks`");
-    app.add_option("--data", data_, "JSON Lines: loss and perplexity, or the task's rows");
+    app.add_option("--data", data_, "JSON Lines files: loss and perplexity; or one file of the task's rows");
     app.add_option("--shots-data", shots_data_, "JSON Lines that few-shot examples come from");
     app.add_option("--format", format_, "record format; auto: the adapter's, else detected");
     app.add_option("--train-on", train_on_, "which tokens count: completion or all; default: as the adapter was trained");
@@ -33,6 +33,7 @@ class Eval : public Command {
   int run(const Common& common) override {
     if (tasks_.empty() && data_.empty()) throw ConfigError("eval: give --task NAME or --data FILE");
     for (const std::string& name : tasks_) find_task(name);
+    if (!tasks_.empty() && data_.size() > 1) throw ConfigError("eval: --task takes one --data file, not " + std::to_string(data_.size()));
     Workspace space = model_.open();
     options_.quiet = common.quiet;
     Json results = Json::object();
@@ -40,7 +41,7 @@ class Eval : public Command {
     if (tasks_.empty()) results["perplexity"] = perplexity(space);
     for (const std::string& name : tasks_) {
       const Task& task = find_task(name);
-      options_.data = data_.empty() ? std::string(task.data) : data_;
+      options_.data = data_.empty() ? std::string(task.data) : data_[0];
       options_.shots_data = shots_data_.empty() ? std::string(task.shots_data) : shots_data_;
       const TaskResult result = task.run(*space.decoder, *space.tokenizer, options_);
       results[name] = result.metrics;
@@ -61,7 +62,7 @@ class Eval : public Command {
     config.format = format_ != "auto" || origin.data_format.empty() ? format_ : origin.data_format;
     config.train_on = !train_on_.empty() ? train_on_ : space.adapter.adapters ? origin.train_on : "completion";
     config.max_length = std::min(max_length_, space.decoder->shape().max_positions);
-    Dataset data = load_dataset({data_}, config, *space.tokenizer, space.decoder->shape().vocab);
+    Dataset data = load_dataset(data_, config, *space.tokenizer, space.decoder->shape().vocab);
     if (options_.limit > 0 && static_cast<size_t>(options_.limit) < data.examples.size())
       data.examples.resize(static_cast<size_t>(options_.limit));
     log_info("data: " + describe(data));
@@ -85,8 +86,8 @@ class Eval : public Command {
 
   ModelOptions model_;
   TaskOptions options_;
-  std::vector<std::string> tasks_;
-  std::string data_, shots_data_, format_ = "auto", train_on_, out_;
+  std::vector<std::string> tasks_, data_;
+  std::string shots_data_, format_ = "auto", train_on_, out_;
   int64_t max_length_ = 2048;
 };
 

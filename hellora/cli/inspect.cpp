@@ -58,8 +58,11 @@ Description describe_model(const Path& folder) {
 
 std::string experts_text(std::span<const HotExpert> experts) {
   std::string text;
-  for (const HotExpert& hot : experts)
-    text += (text.empty() ? "" : " ") + std::to_string(hot.expert) + (hot.rank > 0 ? ":r" + std::to_string(hot.rank) : "");
+  for (const HotExpert& hot : experts) {  // one piece at a time: GCC 12 warns wrongly about a literal plus a string
+    if (!text.empty()) text += ' ';
+    text += std::to_string(hot.expert);
+    if (hot.rank > 0) text.append(":r").append(std::to_string(hot.rank));
+  }
   return text;
 }
 
@@ -79,7 +82,7 @@ Description describe_profile(const Profile& profile) {
                      [&](int64_t a, int64_t b) { return layer.counts[static_cast<size_t>(a)] > layer.counts[static_cast<size_t>(b)]; });
     const size_t shown = std::min<size_t>(order.size(), static_cast<size_t>(2 * profile.top_k));
     std::string busiest;
-    for (size_t i = 0; i < shown; ++i) busiest += (i > 0 ? " " : "") + std::to_string(order[i]);
+    for (size_t i = 0; i < shown; ++i) busiest.append(i > 0 ? " " : "").append(std::to_string(order[i]));
     const auto idle = std::count(layer.counts.begin(), layer.counts.end(), 0);
     rows.push_back(
         {std::to_string(layer.layer), percent(coverage_of(layer, std::span(order).first(shown))), std::to_string(idle), busiest});

@@ -21,20 +21,21 @@ void add_common(CLI::App& app, Common& common) {
   app.add_flag("--json", common.json, "one JSON object on standard output");
 }
 
-/// CLI11's message plus the option that an unknown one is nearest to.
+/// CLI11's message, or the unknown option with the one that it is nearest to.
 std::string parse_message(const CLI::ParseError& error, const CLI::App& app) {
-  std::string message = error.what();
+  const CLI::App* chosen = &app;
+  while (!chosen->get_subcommands().empty()) chosen = chosen->get_subcommands().front();
   std::vector<std::string> known;
-  const CLI::App* chosen = app.get_subcommands().empty() ? &app : app.get_subcommands().front();
   for (const CLI::Option* option : chosen->get_options()) {
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
   }
-  for (const std::string& word : split(message, ' ')) {
+  // CLI11 complains about what is missing first, even where a mistyped option is the reason.
+  for (const std::string& word : app.remaining(true)) {
     if (!word.starts_with("--")) continue;
     const std::string near = nearest_name(word.substr(0, word.find('=')), known);
-    if (!near.empty() && near != word) return message + "; the nearest known one is " + near;
+    return "unknown option " + word + (near.empty() ? "; see --help" : "; the nearest known one is " + near);
   }
-  return message;
+  return error.what();
 }
 
 /// The command line starts with a command of the table, or with an option.

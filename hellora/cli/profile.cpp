@@ -29,12 +29,12 @@ class ProfileCommand : public Command {
       if (!value.empty()) overrides_.push_back(std::string(key) + "=" + value);
     };
     pass("model", model_);
-    pass("data.train", join(data_, ","));
     pass("select.mode", mode_);
     pass("select.fraction", fraction_);
     pass("select.max_tokens", max_tokens_);
     pass("select.tokens", tokens_);
     load_config(&config, file, overrides_);
+    if (!data_.empty()) config.data.train = data_;  // as they are: a name may hold a comma or a space
     apply_common(&config, common);
     require_key(config, "model", !config.model.empty());
     require_key(config, "data.train", !config.data.train.empty());

@@ -19,21 +19,27 @@ class Tokenize : public Command {
 
   int run(const Common& common) override {
     const Tokenizer tokenizer = Tokenizer::load(model_);
-    const bool json_text = json_lines_ || common.json;
+    Json all = Json::array();
     std::string line;
     for (int64_t number = 1; std::getline(std::cin, line); ++number) {
-      const std::string where = "standard input, line " + std::to_string(number);
-      if (decode_) {
-        const std::string text = tokenizer.decode(read_ids(line, where));
-        std::cout << (json_text ? Json(text).dump() : text) << "\n";
+      const Json result = convert(tokenizer, line, "standard input, line " + std::to_string(number));
+      if (common.json) {
+        all.push_back(result);
       } else {
-        std::cout << Json(tokenizer.encode(json_text ? read_string(line, where) : line, special_)).dump() << "\n";
+        std::cout << (result.is_string() && !json_lines_ ? result.get<std::string>() : result.dump()) << "\n";
       }
     }
+    if (common.json) std::cout << Json{{decode_ ? "text" : "ids", all}}.dump() << "\n";
     return 0;
   }
 
  private:
+  /// An array of ids, or a text when decoding.
+  Json convert(const Tokenizer& tokenizer, const std::string& line, const std::string& where) const {
+    if (decode_) return tokenizer.decode(read_ids(line, where));
+    return tokenizer.encode(json_lines_ ? read_string(line, where) : line, special_);
+  }
+
   static std::vector<int64_t> read_ids(const std::string& line, const std::string& where) {
     const Json json = parse_json(line, where);
     std::vector<int64_t> ids;

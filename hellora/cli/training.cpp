@@ -45,8 +45,17 @@ Json run_identity(const RunConfig& config, const Decoder& decoder, const Dataset
                                    config.adapter.dropout, config.adapter.rslora, resolve_targets(decoder.shape(), config.adapter),
                                    config.compute.weights}
                                   .dump();
-  return Json{{"model", model_hash(decoder)}, {"data", hex64(train.hash)}, {"plan", hex64(hash_string(plan_json["layers"].dump()))},
-              {"adapter", adapter},           {"training", settings},      {"seed", config.seed}};
+  const SelectConfig& s = config.select;
+  // A plan that was given is compared itself; one that was made cannot be made again, so its settings are.
+  const std::string select =
+      s.plan.empty() ? Json{s.mode, s.fraction, s.tokens, s.max_tokens, s.policy, s.k, s.coverage, s.min_k, s.max_k}.dump() : "given";
+  return Json{{"model", model_hash(decoder)},
+              {"data", hex64(train.hash)},
+              {"select", select},
+              {"plan", hex64(hash_string(plan_json["layers"].dump()))},
+              {"adapter", adapter},
+              {"training", settings},
+              {"seed", config.seed}};
 }
 
 BaseWeight base_reader(const Workspace& space) {
@@ -115,20 +124,48 @@ void write_result(const RunConfig& config, Workspace& space, const AdapterSet& a
   write_adapter(outcome.adapter, adapters, origin);
 }
 
+/// The checkpoint to go on from; empty when the run was stopped before its first one.
+Path find_resumed(const Path& resume) {
+  if (!fs::exists(resume)) throw DataError(resume.string() + ": no run folder or checkpoint to resume; without --resume a run starts anew");
+  const Path checkpoint = find_checkpoint(resume);
+  log_info(checkpoint.empty() ? resume.string() + ": no checkpoint yet, starting from the beginning"
+                              : checkpoint.string() + ": continuing");
+  return checkpoint;
+}
+
+void check_exports(const std::vector<std::string>& names) {
+  std::vector<std::string> known = {"merged"};
+  for (const ExportFormat& format : export_formats()) known.emplace_back(format.name);
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw ConfigError("export: unknown format \"" + name + "\"; expected some of " + join(known, ", "));
+  }
+}
+
+/// What would otherwise be refused only after the profile.
+void check_settings(const RunConfig& config, const ModelShape& shape, const Plan& plan, bool profiles) {
+  find_method(config.adapter.method);
+  find_sites(shape, config.adapter, plan, config.given.contains("adapter.rank"));
+  if (profiles) resolve_k(config.select.k, auto_k(shape), shape.experts);
+}
+
 }  // namespace
 
-void prepare_output(const Path& folder, bool overwrite, bool resume) {
+void check_output(const Path& folder, bool overwrite, bool resume) {
   if (folder.empty()) throw ConfigError("configuration: key \"output\" is needed; set it in the file or as output=FOLDER");
   if (fs::exists(folder) && !fs::is_directory(folder)) throw ConfigError(folder.string() + ": is not a folder");
-  if (fs::exists(folder) && !fs::is_empty(folder) && !resume) {
-    if (!overwrite)
-      throw ConfigError(folder.string() +
-                        ": the output folder is not empty; use --resume to continue, --overwrite to start anew, or another output");
-    const bool ours = fs::exists(folder / "config.yaml");
-    if (!ours) throw ConfigError(folder.string() + ": --overwrite empties only folders that hold a run (no config.yaml found here)");
-    for (const auto& entry : fs::directory_iterator(folder)) fs::remove_all(entry.path());
-  }
+  if (!fs::exists(folder) || fs::is_empty(folder) || resume) return;
+  if (!overwrite)
+    throw ConfigError(folder.string() +
+                      ": the output folder is not empty; use --resume to continue, --overwrite to start anew, or another output");
+  const bool ours = fs::exists(folder / "config.yaml");
+  if (!ours) throw ConfigError(folder.string() + ": --overwrite empties only folders that hold a run (no config.yaml found here)");
+}
+
+void make_output(const Path& folder, bool overwrite, bool resume) {
   make_folder(folder);
+  if (!overwrite || resume) return;
+  for (const auto& entry : fs::directory_iterator(folder)) fs::remove_all(entry.path());
 }
 
 Plan make_plan(const RunConfig& config, const Decoder& decoder, const Profile* profile) {
@@ -212,6 +249,11 @@ void load_run_config(RunConfig* config, const Path& file, const std::vector<std:
     }
   }
   load_config(config, source, overrides);
+  if (file.empty() && !source.empty()) {  // a run's config.yaml names every key; the user gave only the overrides
+    RunConfig given;
+    load_config(&given, {}, overrides);
+    config->given = given.given;
+  }
   apply_common(config, common);
   require_key(*config, "model", !config->model.empty());
   require_key(*config, "data.train", !config->data.train.empty());
@@ -220,31 +262,31 @@ void load_run_config(RunConfig* config, const Path& file, const std::vector<std:
 
 Prepared prepare_training(RunConfig* config, const Path& resume, bool overwrite, bool quiet) {
   Prepared out;
-  if (!resume.empty()) out.resume = find_checkpoint(resume);
-  for (const std::string& name : config->exports) {
-    if (name != "merged") find_export(name);
-  }
-  prepare_output(config->output, overwrite, !resume.empty());
+  if (!resume.empty()) out.resume = find_resumed(resume);
+  check_exports(config->exports);
+  check_output(config->output, overwrite, !resume.empty());
   const Path folder = config->output;
   out.space = open_model(config->model, config->compute.weights);
-  const int64_t vocab = out.space.decoder->shape().vocab;
-  out.train = load_dataset(config->data.train, config->data, *out.space.tokenizer, vocab);
+  const ModelShape& shape = out.space.decoder->shape();
+  out.train = load_dataset(config->data.train, config->data, *out.space.tokenizer, shape.vocab);
   log_info("training data: " + describe(out.train));
   if (!config->data.eval.empty()) {
-    out.eval = load_dataset(config->data.eval, config->data, *out.space.tokenizer, vocab);
+    out.eval = load_dataset(config->data.eval, config->data, *out.space.tokenizer, shape.vocab);
     log_info("evaluation data: " + describe(*out.eval));
   }
-  if (!out.resume.empty() && fs::exists(folder / "plan.json")) {
-    out.plan = read_plan(folder / "plan.json");
-  } else {
-    if (config->select.plan.empty() && config->select.policy != "all") {
-      out.profile = take_profile(*config, out.space, out.train, quiet);
-      write_profile(folder / "profile.json", *out.profile);
-    }
-    out.plan = make_plan(*config, *out.space.decoder, out.profile ? &*out.profile : nullptr);
-    write_plan(folder / "plan.json", out.plan);
+  const bool has_plan = !out.resume.empty() && fs::exists(folder / "plan.json"), keeps_plan = has_plan && config->select.plan.empty();
+  const bool profiles = !keeps_plan && config->select.plan.empty() && config->select.policy != "all";
+  if (!profiles) out.plan = keeps_plan ? read_plan(folder / "plan.json") : make_plan(*config, *out.space.decoder, nullptr);
+  check_settings(*config, shape, profiles ? all_experts(shape) : out.plan, profiles);
+  // Nothing is written, and nothing of an older run removed, before the input is known to be good.
+  make_output(folder, overwrite, !resume.empty());
+  if (out.resume.empty()) write_text_atomic(folder / "config.yaml", config_yaml(config));
+  if (profiles) {
+    out.profile = take_profile(*config, out.space, out.train, quiet);
+    write_profile(folder / "profile.json", *out.profile);
+    out.plan = make_plan(*config, *out.space.decoder, &*out.profile);
   }
-  write_text_atomic(folder / "config.yaml", config_yaml(config));
+  if (!has_plan) write_plan(folder / "plan.json", out.plan);
   return out;
 }
 
@@ -297,6 +339,8 @@ TrainOutcome run_training(RunConfig* config, Prepared& prepared, bool quiet) {
   outcome.result.audit["hot_set_drift"] = drift.report();
   write_result(*config, space, adapters, train, plan, identity, outcome);
   write_text_atomic(Path(config->output) / "audit.json", outcome.result.audit.dump(1) + "\n");
+  // A resumed run may have other paths, threads and evaluation settings than at its start.
+  write_text_atomic(Path(config->output) / "config.yaml", config_yaml(config));
   outcome.summary = summary_json(*config, outcome, plan);
   write_text_atomic(Path(config->output) / "summary.json", outcome.summary.dump(1) + "\n");
   if (!outcome.result.audit_passed) {

@@ -33,7 +33,7 @@ void load_run_config(RunConfig* config, const Path& file, const std::vector<std:
                      const Common& common);
 
 /// Model, data, profile and plan; writes config.yaml, profile.json and plan.json into the run folder. A resumed run keeps
-/// its plan. `quiet` leaves out the progress line.
+/// its plan. Bad input is refused before anything is written or removed. `quiet` leaves out the progress line.
 Prepared prepare_training(RunConfig* config, const Path& resume, bool overwrite, bool quiet);
 
 /// Trains and writes the run directory. Throws CheckFailed when the audit fails (the adapter is written first).
@@ -45,7 +45,10 @@ Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& t
 /// The plan as the `select` section asks for; `profile` may be null for policy all.
 Plan make_plan(const RunConfig& config, const Decoder& decoder, const Profile* profile);
 
-/// Refuses a folder that holds something, unless `overwrite` (then it is emptied) or `resume`.
-void prepare_output(const Path& folder, bool overwrite, bool resume);
+/// Refuses a folder that holds something, unless `resume`, or `overwrite` and it holds a run.
+void check_output(const Path& folder, bool overwrite, bool resume);
+
+/// Makes the folder, and empties it if `overwrite`.
+void make_output(const Path& folder, bool overwrite, bool resume);
 
 }  // namespace hellora

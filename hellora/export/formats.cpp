@@ -38,6 +38,10 @@ const ExportFormat& find_export(const std::string& name) {
 }
 
 const ExportFormat& detect_export(const Path& folder) {
+  const std::string where = (folder / "adapter_config.json").string();
+  const Json config = parse_json(read_text(where), where);
+  // An adapter without experts has no fused key, but its router is a target parameter.
+  if (has(config, "target_parameters") && !config["target_parameters"].empty()) return find_export("peft-fused");
   const SafetensorsFile file(folder / "adapter_model.safetensors");
   for (const TensorInfo& tensor : file.tensors()) {
     if (tensor.name.find(".experts.lora_") != std::string::npos || tensor.name.find(".experts.base_layer.lora_") != std::string::npos) {
@@ -108,10 +112,13 @@ UniformPairs uniform_pairs(const Modules& modules) {
 std::vector<AdaptedSlot> adapted_slots(const AdapterSet& adapters) {
   std::vector<AdaptedSlot> slots;
   for (const Site& site : adapters.sites()) {
-    const bool known = std::any_of(slots.begin(), slots.end(), [&](const AdaptedSlot& one) { return one.slot == site.slot; });
-    if (!known) slots.push_back({site.slot, site.in, site.out});
+    if (!adapted(slots, site.slot)) slots.push_back({site.slot, site.in, site.out});
   }
   return slots;
+}
+
+bool adapted(const std::vector<AdaptedSlot>& slots, Slot slot) {
+  return std::any_of(slots.begin(), slots.end(), [&](const AdaptedSlot& one) { return one.slot == slot; });
 }
 
 }  // namespace hellora

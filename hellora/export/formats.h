@@ -21,7 +21,7 @@ struct ExportFormat {
 std::span<const ExportFormat> export_formats();
 const ExportFormat& find_export(const std::string& name);
 
-/// The format of an exported folder by its keys: fused keys or one set per expert.
+/// The format of an exported folder by its target parameters and its keys: fused keys or one set per expert.
 const ExportFormat& detect_export(const Path& folder);
 
 /// Compares every ΔW of the exported folder with the adapter's. A module that only the export has must be zero.
@@ -44,5 +44,6 @@ struct AdaptedSlot {
   int64_t in = 0, out = 0;
 };
 std::vector<AdaptedSlot> adapted_slots(const AdapterSet& adapters);
+bool adapted(const std::vector<AdaptedSlot>& slots, Slot slot);
 
 }  // namespace hellora

@@ -21,6 +21,22 @@ void visit_adapted(const ModelShape& shape, const Modules& modules, const std::s
 
 double size_of(const Tensor& x) { return std::sqrt(x.to(at::kDouble).square().sum().item<double>()); }
 
+/// A merge that could not be what the adapter says is refused before anything is written.
+void check_mergeable(const Checkpoint& source, const ModelShape& shape, const Modules& modules) {
+  std::set<std::string> held;
+  for (const std::string& name : source.names()) {
+    const Tensor outline = at::empty(source.info(name).shape, at::TensorOptions(at::kFloat).device(at::kMeta));
+    for_each_module(shape, name, outline, [&](const std::string& path, const Tensor&) { held.insert(path); });
+  }
+  for (const auto& [path, module] : modules) {
+    const std::string where = source.folder().string() + ": the adapter's module " + path;
+    if (!held.contains(path)) throw StateError(where + " has no tensor in the model");
+    if (module.site->slot == Slot::embed && shape.tied_embeddings) {
+      throw StateError(where + " cannot be merged: the model's head is tied to the embedding and would change with it");
+    }
+  }
+}
+
 /// Sums over modules of the squared rounding error and the squared change.
 struct Rounding {
   double error_sq = 0, change_sq = 0;
@@ -49,19 +65,16 @@ void note_wrong(const std::string& name, int64_t elements, MergeReport& report) 
 void merge_model(const Checkpoint& source, const ModelShape& shape, const AdapterSet& adapters, const Path& out, bool fp32) {
   const at::NoGradGuard no_grad;
   const Modules modules = modules_by_path(adapters);
-  std::set<std::string> used;
+  check_mergeable(source, shape, modules);
   rewrite_model(source, out, fp32, [&](const std::string& name, const TensorInfo& info) {
     const Tensor value = read_tensor(info, source.bytes(name), at::kFloat);
-    const size_t before = used.size();
-    visit_adapted(shape, modules, name, value, [&](const std::string& path, const Module& module, const Tensor& view) {
+    bool touched = false;
+    visit_adapted(shape, modules, name, value, [&](const std::string&, const Module& module, const Tensor& view) {
       view.copy_(module.adapter->adapted_weight(view, module.member));
-      used.insert(path);
+      touched = true;
     });
-    return used.size() > before ? value : Tensor();
+    return touched ? value : Tensor();
   });
-  for (const auto& [path, module] : modules) {
-    if (!used.contains(path)) throw StateError(source.folder().string() + ": the adapter's module " + path + " has no tensor in the model");
-  }
 }
 
 MergeReport check_merged(const Checkpoint& source, const ModelShape& shape, const AdapterSet& adapters, const Checkpoint& merged) {

@@ -7,7 +7,8 @@
 namespace hellora {
 
 /// Writes the model folder `out`: round(fp32(W) + ΔW) where adapted, the source's bytes elsewhere. `fp32` keeps the sum.
-/// StateError when a module of the adapter has no tensor in the model.
+/// StateError, and nothing is written, when a module of the adapter has no tensor in the model, or when it is an embedding that
+/// the head is tied to.
 void merge_model(const Checkpoint& source, const ModelShape& shape, const AdapterSet& adapters, const Path& out, bool fp32);
 
 /// What a comparison of a merged folder with base and adapter found.

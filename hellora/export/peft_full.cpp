@@ -33,10 +33,8 @@ std::vector<std::string> target_modules(const ModelShape& shape, const std::vect
     const std::vector<std::string> paths = all_paths(shape, one.slot);
     const std::string name = last_part(paths.front());
     bool shared = false;
-    for (const SlotPath& row : find_arch(shape.arch, "export").paths) {
-      const bool adapted = std::any_of(slots.begin(), slots.end(), [&](const AdaptedSlot& s) { return s.slot == row.slot; });
-      shared = shared || (!adapted && last_part(row.path) == name);
-    }
+    for (const SlotPath& row : find_arch(shape.arch, "export").paths)
+      shared = shared || (!adapted(slots, row.slot) && last_part(row.path) == name);
     if (shared) {
       targets.insert(targets.end(), paths.begin(), paths.end());
     } else {
@@ -46,12 +44,23 @@ std::vector<std::string> target_modules(const ModelShape& shape, const std::vect
   return targets;
 }
 
+/// Gate and up come with all three projections: PEFT on transformers 5 drops both where down is not adapted too, and refuses
+/// one without the other.
+std::vector<AdaptedSlot> with_whole_experts(std::vector<AdaptedSlot> slots, const ModelShape& shape) {
+  if (!adapted(slots, Slot::gate) && !adapted(slots, Slot::up)) return slots;
+  for (const Slot slot : {Slot::gate, Slot::up}) {
+    if (!adapted(slots, slot)) slots.push_back({slot, shape.hidden, shape.expert_width});
+  }
+  if (!adapted(slots, Slot::down)) slots.push_back({Slot::down, shape.expert_width, shape.hidden});
+  return slots;
+}
+
 }  // namespace
 
 void write_peft_full(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape) {
   const Modules modules = modules_by_path(adapters);
   const UniformPairs uniform = uniform_pairs(modules);
-  const std::vector<AdaptedSlot> slots = adapted_slots(adapters);
+  const std::vector<AdaptedSlot> slots = with_whole_experts(adapted_slots(adapters), shape);
   std::vector<Tensor> keep;
   std::vector<TensorBytes> bytes;
   const auto add = [&](const std::string& key, const Tensor& value) {
@@ -73,6 +82,7 @@ void write_peft_full(const Path& folder, const AdapterSet& adapters, const Adapt
   config.rank = uniform.rank;
   config.alpha = uniform.alpha;
   config.rslora = false;
+  config.dropout = 0;  // PEFT on transformers 5 refuses fused experts with dropout
   write_text_atomic(folder / "adapter_config.json", peft_config(config, origin.base_path, target_modules(shape, slots)).dump(2) + "\n");
 }
 

@@ -16,10 +16,6 @@ std::string last_part(std::string_view path) { return std::string(path.substr(pa
 /// "mlp.experts.gate_up_proj": the parameter without its layer.
 std::string parameter_name(std::string_view pattern) { return std::string(pattern.substr(pattern.find("{L}.") + 4)); }
 
-bool adapted(const std::vector<AdaptedSlot>& slots, Slot slot) {
-  return std::any_of(slots.begin(), slots.end(), [&](const AdaptedSlot& one) { return one.slot == slot; });
-}
-
 /// (E, R, in) and (E, out, R) to the file's order.
 std::pair<Tensor, Tensor> flatten(const Tensor& a_ERI, const Tensor& b_EOR) {
   const int64_t experts = a_ERI.size(0), rank = a_ERI.size(1);

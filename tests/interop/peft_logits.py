@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Logits of a checkpoint, with a PEFT adapter when one is given, as transformers and PEFT compute them.
+"""Logits and routing of checkpoints, with PEFT adapters where given, as transformers and PEFT compute them.
 
-    peft_logits.py --model DIR [--adapter DIR] --ids FILE.json --out FILE.safetensors [--dtype float32]
+    peft_logits.py --jobs FILE.json [--dtype float32]
 
-FILE.json holds {"input_ids": [[...]]} with rows of equal length; `logits` is written as (rows, length, vocabulary) float32.
-A key that is missing, left over or of another shape ends the run with the loader's own words and exit status 1.
+FILE.json holds [{"model": DIR, "adapter": DIR or null, "ids": FILE.json, "out": FILE.safetensors, "plain": bool}, …]; ids are
+{"input_ids": [[...]]} with rows of equal length. Written as `hellora forward` does: `logits` (rows, length, vocabulary) and
+`router.L.indices` (rows * length, k). A job whose key is missing, left over or of another shape, or that makes the loaders warn
+of something like it, leaves OUT.error with the loader's own words instead. "plain" jobs ask for nothing beyond from_pretrained.
 """
 import argparse
 import ast
 import json
 import logging
+import pathlib
 import re
-import sys
 import warnings
 
 import peft
@@ -23,10 +25,18 @@ from safetensors.torch import save_file
 SUSPICIOUS = re.compile(r"missing|unexpected|not used|ignor|mismatch|newly initialized|not initialized|not found|no parameter was matched", re.I)
 
 
+class Refused(Exception):
+    pass
+
+
 class Collect(logging.Handler):
+    """Keeps what transformers and PEFT log."""
+
     def __init__(self):
         super().__init__()
         self.lines = []
+        transformers.logging.get_logger().addHandler(self)
+        logging.getLogger("peft").addHandler(self)
 
     def emit(self, record):
         self.lines.append(record.getMessage())
@@ -38,7 +48,7 @@ def load_model(folder, dtype):
     )
     problems = [f"{kind}: {sorted(map(str, names))}" for kind, names in info.items() if names]
     if problems:
-        sys.exit("base model: " + "; ".join(problems))
+        raise Refused("base model: " + "; ".join(problems))
     return model.eval()
 
 
@@ -51,13 +61,15 @@ def attach(model, folder):
         return results[-1]
 
     peft.PeftModel.load_adapter = keep_result
-    model = peft.PeftModel.from_pretrained(model, folder)
-    peft.PeftModel.load_adapter = load_adapter
+    try:
+        model = peft.PeftModel.from_pretrained(model, folder)
+    finally:
+        peft.PeftModel.load_adapter = load_adapter
     (result,) = results
     if result.missing_keys or result.unexpected_keys:
-        sys.exit(f"adapter: missing keys {list(result.missing_keys)}, unexpected keys {list(result.unexpected_keys)}")
+        raise Refused(f"adapter: missing keys {list(result.missing_keys)}, unexpected keys {list(result.unexpected_keys)}")
     check_used(model, folder)
-    return model.eval()
+    return model
 
 
 def is_untrue(line, model):
@@ -79,39 +91,45 @@ def check_used(model, folder):
         stored = sum(float(file.get_tensor(key).double().square().sum()) for key in file.keys())
     loaded = sum(float(tensor.double().square().sum()) for name, tensor in model.named_parameters() if ".lora_" in name)
     if abs(stored - loaded) > 1e-5 * stored:
-        sys.exit(f"adapter: the sum of squares is {stored} in the file and {loaded} in the model")
+        raise Refused(f"adapter: the sum of squares is {stored} in the file and {loaded} in the model")
 
 
-def compute(arguments):
-    model = load_model(arguments.model, getattr(torch, arguments.dtype))
-    if arguments.adapter:
-        model = attach(model, arguments.adapter)
-    with open(arguments.ids, encoding="utf-8") as file:
-        ids = torch.tensor(json.load(file)["input_ids"])
+def compute(job, dtype):
+    model = load_model(job["model"], dtype)
+    if job.get("adapter"):
+        model = (peft.PeftModel.from_pretrained if job.get("plain") else attach)(model, job["adapter"]).eval()
+    ids = torch.tensor(json.loads(pathlib.Path(job["ids"]).read_text())["input_ids"])
     with torch.no_grad():
-        logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
-    return model, logits.float().contiguous()
+        out = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, output_router_logits=True)
+    tensors = {"logits": out.logits.float().contiguous()}
+    for layer, logits in enumerate(out.router_logits):
+        tensors[f"router.{layer}.indices"] = logits.float().softmax(-1).topk(model.config.num_experts_per_tok, -1).indices
+    return model, tensors
+
+
+def run(job, dtype, log):
+    log.lines.clear()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model, tensors = compute(job, dtype)
+    lines = [*log.lines, *(str(warning.message) for warning in caught)]
+    lines = [line for line in lines if SUSPICIOUS.search(line) and not is_untrue(line, model)]
+    if lines and not job.get("plain"):
+        raise Refused("\n".join(lines))
+    save_file(tensors, job["out"])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--adapter")
-    parser.add_argument("--ids", required=True)
-    parser.add_argument("--out", required=True)
+    parser.add_argument("--jobs", required=True)
     parser.add_argument("--dtype", default="float32", choices=["float32", "float64", "bfloat16"])
     arguments = parser.parse_args()
     log = Collect()
-    transformers.logging.get_logger().addHandler(log)
-    logging.getLogger("peft").addHandler(log)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model, logits = compute(arguments)
-    lines = [*log.lines, *(str(warning.message) for warning in caught)]
-    lines = [line for line in lines if SUSPICIOUS.search(line) and not is_untrue(line, model)]
-    if lines:
-        sys.exit("\n".join(lines))
-    save_file({"logits": logits}, arguments.out)
+    for job in json.loads(pathlib.Path(arguments.jobs).read_text()):
+        try:
+            run(job, getattr(torch, arguments.dtype), log)
+        except Exception as error:  # the loaders' errors have many types; each is this job's result
+            pathlib.Path(job["out"] + ".error").write_text(f"{type(error).__name__}: {error}\n")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@
       --only ID     one row (repeatable)          --list         prints the rows
       --resume      keeps what earlier runs found --torch-free   rows of folders that build without libtorch, without it
       --table FILE  another table                 --jobs N       parallel build jobs and tests (2)
-A row: id, file, find (one line's text, exactly once in the file), replace, why; optional: hint (a ctest -R pattern tried
-before the whole fast set), e2e (a script of tests/e2e, without .sh, run when the fast set sees nothing).
+A row: id, file, find (one line's text, exactly once in the file), replace, why; optional: hint (a test program, "unit_core",
+or how its test's name begins, "unit_core.Json.": built and run before everything else is), e2e (a script of tests/e2e,
+without .sh, run when the fast set sees nothing).
 Exit code 1 when a fault survives, does not build or does not apply.
 """
 import argparse
@@ -95,15 +96,15 @@ class Runner:
         if status != 0:
             stop(f"cmake failed:\n{text[-2000:]}")
 
-    def build(self):
-        return command(["cmake", "--build", self.build_dir, "--parallel", str(self.jobs)], self.log)
+    def build(self, target="all"):
+        return command(["cmake", "--build", self.build_dir, "--target", target, "--parallel", str(self.jobs)], self.log)
 
     def failing_test(self, selection):
         """The first test that fails, None when all pass."""
         status, text = command(["ctest", "--test-dir", self.build_dir, "-j", str(self.jobs), "--stop-on-failure", "--timeout", "120", *selection], self.log)
         found = FAILED_TEST.search(text)
         if found:
-            return found[1] + ("" if found[2] == "Failed" else f" ({found[2].lower()})")
+            return found[1].split("  # GetParam")[0] + ("" if found[2] == "Failed" else f" ({found[2].lower()})")
         if status != 0 or "No tests were found" in text:
             stop(f"ctest {' '.join(selection)}: exit status {status} and no failing test:\n{text[-2000:]}")
         return None
@@ -115,15 +116,20 @@ class Runner:
         environment = {**os.environ, "HELLORA": str(self.build_dir / "bin" / "hellora")}
         return command(["bash", script], self.log, timeout=1200, cwd=TREE, env=environment)[0] != 0
 
+    def caught_after_build(self, target, selection):
+        """The name of what sees the fault in the tests of one target; ValueError when it cannot be built."""
+        status, text = self.build(target)
+        if status == 0:
+            return self.failing_test(selection)
+        if "Error running test executable" in text:
+            return "test discovery (the program ends at its start)"
+        raise ValueError("does not build: " + next((line for line in text.splitlines() if "error" in line), text[-300:]))
+
     def caught_by(self, row):
-        """The name of what sees the fault, None when nothing does; ValueError when the fault cannot be tried."""
-        status, text = self.build()
-        if status != 0:
-            if "Error running test executable" in text:
-                return "test discovery (the program ends at its start)"
-            raise ValueError("does not build: " + next((line for line in text.splitlines() if "error" in line), text[-300:]))
-        caught = self.failing_test(FAST_SET + ["-R", row["hint"]]) if row.get("hint") else None
-        caught = caught or self.failing_test(FAST_SET)
+        """The name of what sees the fault, None when nothing does."""
+        hint = row.get("hint")
+        caught = self.caught_after_build(hinted(row), FAST_SET + ["-R", "^" + re.escape(hint)]) if hint else None
+        caught = caught or self.caught_after_build("all", FAST_SET)
         if caught is None and row.get("e2e") and self.failing_script(row["e2e"]):
             caught = f"e2e {row['e2e']}"
         return caught
@@ -143,6 +149,11 @@ class Runner:
             return self.caught_by(row)
         finally:
             path.write_text(original, encoding="utf-8")
+
+
+def hinted(row):
+    """The test program of a row's hint, "" without one."""
+    return row.get("hint", "").split(".")[0]
 
 
 def key_of(row):
@@ -188,7 +199,7 @@ def chosen_rows(rows, options):
     if options.only:
         rows = [row for row in rows if row["id"] in options.only]
     if options.torch_free:
-        rows = [row for row in rows if row["file"].split("/")[1] in TORCH_FREE]
+        rows = [row for row in rows if {row["file"].split("/")[1], hinted(row).partition("_")[2]} <= {"", *TORCH_FREE}]
     return rows or stop("no rows to try")
 
 

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "tests/golden/model/golden.h"
+#include "tests/support/frozen.h"
 #include "tests/support/tensors.h"
 
 namespace hellora::testing {
@@ -36,22 +37,6 @@ TEST_P(AdapterGradients, EveryFactor) {
   EXPECT_EQ(keys, std::set<std::string>(names.begin(), names.end()));
 }
 
-/// The frozen weight behind a member of a site, as a view.
-Tensor frozen(const ModelWeights& weights, const Site& site, int64_t expert) {
-  const LayerWeights& w = weights.layers.at(static_cast<size_t>(site.layer));
-  switch (site.slot) {
-    case Slot::q: return w.q_QD;
-    case Slot::k: return w.k_KD;
-    case Slot::v: return w.v_KD;
-    case Slot::o: return w.o_DQ;
-    case Slot::router: return w.moe.router_ED;
-    case Slot::gate: return w.moe.gate_EFD.select(0, expert);
-    case Slot::up: return w.moe.up_EFD.select(0, expert);
-    case Slot::down: return w.moe.down_EDF.select(0, expert);
-    default: ADD_FAILURE() << "no merge for " << target_of(site.slot); return {};
-  }
-}
-
 TEST_P(AdapterMerge, LogitsOfMergedWeights) {
   const GoldenFile golden(folder(), dtype());
   const GoldenBatch batch = golden_batch(folder(), dtype());
@@ -61,7 +46,7 @@ TEST_P(AdapterMerge, LogitsOfMergedWeights) {
   for (const Site& site : subject.adapters->sites()) {
     const Adapter* adapter = subject.adapters->find(site.layer, site.slot);
     for (size_t m = 0; m < site.members.size(); ++m) {
-      Tensor weight = frozen(subject.decoder->weights(), site, site.members[m].expert);
+      Tensor weight = frozen_weight(subject.decoder->weights(), site, m);
       weight.copy_(adapter->adapted_weight(weight, m));
     }
   }
