@@ -77,6 +77,16 @@ function(hellora_use_openmp target)
   endif()
 endfunction()
 
+# Each kernel row is its own file with its own instruction set; the rest of the program stays at the baseline. GCC 12 takes
+# the undefined lanes inside its own intrinsics for uninitialised variables (its bug 105593).
+function(hellora_kernel_rows)
+  set(folder ${CMAKE_SOURCE_DIR}/hellora/kernels)
+  set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512)
+  set_source_files_properties(${folder}/avx2_row.cpp PROPERTIES COMPILE_OPTIONS "-O3;-mavx2;-mfma;-Wno-maybe-uninitialized")
+  set_source_files_properties(${folder}/avx512_row.cpp PROPERTIES COMPILE_OPTIONS "-O3;${avx512};-Wno-maybe-uninitialized")
+  set_source_files_properties(${folder}/avx512_bf16_row.cpp PROPERTIES COMPILE_OPTIONS "-O3;${avx512};-mavx512bf16;-Wno-maybe-uninitialized")
+endfunction()
+
 function(hellora_program)
   add_executable(hellora_main ${CMAKE_SOURCE_DIR}/hellora/cli/main.cpp)
   set_target_properties(hellora_main PROPERTIES OUTPUT_NAME hellora)

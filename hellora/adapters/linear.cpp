@@ -1,7 +1,6 @@
 #include "hellora/adapters/linear.h"
 
 #include "hellora/tensor/dropout.h"
-#include "hellora/tensor/matmul.h"
 
 namespace hellora {
 
@@ -11,17 +10,23 @@ Tensor adapter_input(const Tensor& x_NI, const StepContext& context, int64_t lay
   return dropout(x_NI, context.dropout, context.key(layer, input), token_N, expert_N);
 }
 
+LinearMap adapted_map(const kernels::Packed& frozen, const Adapter* adapter) {
+  LinearMap map{frozen, {}, {}};
+  if (adapter == nullptr) return map;
+  if (const Tensor* own = adapter->weight(0)) map.own = *own;
+  if (const LowRank* part = adapter->low_rank(0)) map.low = *part;
+  return map;
+}
+
+Tensor adapted_linear(const Tensor& x_NI, const kernels::Packed& frozen, const Adapter* adapter, const Tensor& x_low_NI,
+                      const Compute& compute) {
+  const LinearMap map = adapted_map(frozen, adapter);
+  return linear(x_NI, map.low.A_RI.defined() ? x_low_NI : Tensor(), {&map, 1}, compute)[0];
+}
+
 const Tensor& effective_weight(const Tensor& frozen, const Adapter* adapter) {
   const Tensor* own = adapter != nullptr ? adapter->weight(0) : nullptr;
   return own != nullptr ? *own : frozen;
-}
-
-Tensor adapted_linear(const Tensor& x_NI, const Tensor& w_OI, const Adapter* adapter, const Tensor& x_low_NI) {
-  const Tensor y_NO = tiled_linear(x_NI, effective_weight(w_OI, adapter));
-  const LowRank* part = adapter != nullptr ? adapter->low_rank(0) : nullptr;
-  if (part == nullptr) return y_NO;
-  const Tensor u_NR = tiled_linear(x_low_NI.defined() ? x_low_NI : x_NI, part->A_RI);
-  return y_NO + tiled_linear(u_NR, part->B_OR) * part->scale;
 }
 
 }  // namespace hellora

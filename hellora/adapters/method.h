@@ -10,7 +10,7 @@
 
 #include "hellora/adapters/config.h"
 #include "hellora/adapters/site.h"
-#include "hellora/tensor/expert_linear.h"
+#include "hellora/tensor/low_rank.h"
 
 namespace hellora {
 

@@ -7,6 +7,7 @@
 #include "hellora/core/error.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
+#include "hellora/kernels/row.h"
 #include "hellora/tensor/torch.h"
 
 namespace hellora {
@@ -75,6 +76,9 @@ int run_program(int argc, char** argv) {
     common.seed_given = sub->count("--seed") > 0;
     common.threads_given = sub->count("--threads") > 0;
     set_log_level(common.quiet ? LogLevel::error : parse_log_level(common.log_level));
+    if (const char* kernel = std::getenv("HELLORA_KERNEL")) kernels::force_row(kernel);
+    if (kernels::active_row().name == "reference")
+      log_warn("this processor has none of the fast kernels; the plain ones are correct and slow (hellora bench kernels)");
     if (common.threads > 0) at::set_num_threads(static_cast<int>(common.threads));
     return command->run(common);
   }
@@ -88,6 +92,7 @@ int main(int argc, char** argv) {
   using namespace hellora;
   // Products of one tile are single-threaded; this makes them independent of memory alignment as well.
   setenv("MKL_CBWR", "AVX2,STRICT", 0);
+  setenv("THP_MEM_ALLOC_ENABLE", "1", 0);  // huge pages for large tensors: a page fault per 2 MiB instead of per 4 KiB
   try {
     return run_program(argc, argv);
   } catch (const Error& error) {

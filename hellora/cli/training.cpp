@@ -43,7 +43,7 @@ Json run_identity(const RunConfig& config, const Decoder& decoder, const Dataset
                                    .dump();
   const std::string adapter = Json{config.adapter.method,  config.adapter.rank,   config.adapter.alpha,
                                    config.adapter.dropout, config.adapter.rslora, resolve_targets(decoder.shape(), config.adapter),
-                                   config.compute.weights}
+                                   config.compute.weights, config.compute.matmul, config.compute.saved}
                                   .dump();
   const SelectConfig& s = config.select;
   // A plan that was given is compared itself; one that was made cannot be made again, so its settings are.
@@ -68,17 +68,54 @@ int64_t adapted_layers(const AdapterSet& adapters, int64_t layers) {
   return layers - lowest;
 }
 
-Forecast make_forecast(const RunConfig& config, const Decoder& decoder, const AdapterSet& adapters) {
-  const ModelShape& shape = decoder.shape();
-  const int64_t weights = weight_bytes(shape, config.compute.weights == "bf16" ? 2 : 4);
-  const Forecast forecast =
-      forecast_training(shape, weights, adapters.flat_param().numel(), micro_batch_tokens(config), adapted_layers(adapters, shape.layers));
-  if (machine_bytes() > 0 && forecast.total() > machine_bytes()) {
-    throw StateError("the run needs about " + human_bytes(static_cast<double>(forecast.total())) + ", the machine has " +
-                     human_bytes(static_cast<double>(machine_bytes())) + "; a smaller train.micro_batch_tokens (now " +
-                     std::to_string(micro_batch_tokens(config)) + "), adapter.rank or select.k needs less");
+TrainingNeeds training_needs(const RunConfig& config, const ModelShape& shape, int64_t trainable, int64_t tokens, int64_t layers) {
+  return {weight_bytes(shape, config.compute.weights == "bf16" ? 2 : 4),
+          trainable,
+          tokens,
+          layers,
+          config.compute.saved == "bf16" ? 2 : 4,
+          config.compute.matmul == "bf16" ? 2 : 4};
+}
+
+bool takes_profile(const RunConfig& config) { return config.select.plan.empty() && config.select.policy != "all"; }
+
+/// The most parameters that are trained at a time, before the plan is known: in the warm-up, or with as many experts as it can name.
+int64_t most_trainable(const RunConfig& config, const ModelShape& shape) {
+  Plan plan = all_experts(shape);
+  if (!config.select.plan.empty()) {
+    plan = read_plan(config.select.plan);
+  } else if (takes_profile(config) && config.select.policy != "coverage" && config.select.policy != "global-hot") {
+    for (LayerPlan& layer : plan.layers)
+      layer.experts.resize(static_cast<size_t>(resolve_k(config.select.k, auto_k(shape), shape.experts)));
   }
-  return forecast;
+  const int64_t planned = count_trainable(shape, config.adapter, plan);
+  if (!takes_profile(config) || config.select.mode == "base") return planned;
+  AdapterConfig warm = config.adapter;
+  warm.method = "lora";
+  warm.targets = {"auto"};
+  return std::max(planned, count_trainable(shape, warm, all_experts(shape)));
+}
+
+/// Resolves train.micro_batch_tokens: 2,048 tokens or data.max_length, halved until the forecast fits (never below max_length).
+/// StateError when even that does not fit, or a given number does not.
+void settle_memory(RunConfig* config, const ModelShape& shape) {
+  const int64_t there = machine_bytes(), trainable = most_trainable(*config, shape);
+  const auto total = [&](int64_t tokens) {
+    return forecast_training(shape, training_needs(*config, shape, trainable, tokens, shape.layers)).total();
+  };
+  const auto fits = [&](int64_t tokens) { return there <= 0 || total(tokens) <= there / 100 * 95; };
+  int64_t tokens = micro_batch_tokens(*config);
+  int64_t smaller = tokens;
+  while (!fits(smaller) && smaller / 2 >= config->data.max_length) smaller /= 2;
+  if (!config->train.micro_batch_tokens) tokens = smaller;
+  if (!fits(tokens)) {
+    throw StateError("the run needs about " + human_bytes(static_cast<double>(total(tokens))) + ", the machine has " +
+                     human_bytes(static_cast<double>(there)) + "; " +
+                     (fits(smaller) ? "train.micro_batch_tokens=" + std::to_string(smaller) + " fits"
+                                    : "compute.saved=bf16, compute.weights=bf16, a smaller data.max_length, adapter.rank or select.k, or "
+                                      "select.mode=base needs less"));
+  }
+  config->train.micro_batch_tokens = tokens;
 }
 
 Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Plan& plan) {
@@ -266,8 +303,9 @@ Prepared prepare_training(RunConfig* config, const Path& resume, bool overwrite,
   check_exports(config->exports);
   check_output(config->output, overwrite, !resume.empty());
   const Path folder = config->output;
-  out.space = open_model(config->model, config->compute.weights);
+  out.space = open_model(config->model, config->compute.weights, true, resolve_compute(&config->compute));
   const ModelShape& shape = out.space.decoder->shape();
+  settle_memory(config, shape);
   out.train = load_dataset(config->data.train, config->data, *out.space.tokenizer, shape.vocab);
   log_info("training data: " + describe(out.train));
   if (!config->data.eval.empty()) {
@@ -275,7 +313,7 @@ Prepared prepare_training(RunConfig* config, const Path& resume, bool overwrite,
     log_info("evaluation data: " + describe(*out.eval));
   }
   const bool has_plan = !out.resume.empty() && fs::exists(folder / "plan.json"), keeps_plan = has_plan && config->select.plan.empty();
-  const bool profiles = !keeps_plan && config->select.plan.empty() && config->select.policy != "all";
+  const bool profiles = !keeps_plan && takes_profile(*config);
   if (!profiles) out.plan = keeps_plan ? read_plan(folder / "plan.json") : make_plan(*config, *out.space.decoder, nullptr);
   check_settings(*config, shape, profiles ? all_experts(shape) : out.plan, profiles);
   // Nothing is written, and nothing of an older run removed, before the input is known to be good.
@@ -302,7 +340,9 @@ TrainOutcome run_training(RunConfig* config, Prepared& prepared, bool quiet) {
   outcome.base = count_base(decoder.shape());
   outcome.trainable = adapters.trainable();
   outcome.trainable_all_experts = count_trainable(decoder.shape(), config->adapter, all_experts(decoder.shape()));
-  outcome.forecast = make_forecast(*config, decoder, adapters);
+  outcome.forecast =
+      forecast_training(decoder.shape(), training_needs(*config, decoder.shape(), adapters.flat_param().numel(),
+                                                        micro_batch_tokens(*config), adapted_layers(adapters, decoder.shape().layers)));
   log_info("trainable " + with_commas(outcome.trainable) + " of " + with_commas(outcome.base) + "; forecast peak memory " +
            human_bytes(static_cast<double>(outcome.forecast.total())));
   const Json identity = run_identity(*config, decoder, train, plan);

@@ -7,7 +7,7 @@
 
 namespace hellora {
 
-Workspace open_model(const Path& folder, const std::string& weights, bool with_tokenizer) {
+Workspace open_model(const Path& folder, const std::string& weights, bool with_tokenizer, const Compute& compute) {
   Workspace space;
   space.checkpoint = std::make_unique<Checkpoint>(folder);
   const ModelShape shape = read_shape(space.checkpoint->config(), (folder / "config.json").string());
@@ -18,8 +18,18 @@ Workspace open_model(const Path& folder, const std::string& weights, bool with_t
                      (weights == "fp32" ? "; compute.weights=bf16 needs half" : ""));
   }
   if (with_tokenizer) space.tokenizer = std::make_unique<Tokenizer>(Tokenizer::load(folder));
-  space.decoder = load_decoder(*space.checkpoint, {weights == "bf16" ? at::kBFloat16 : at::kFloat, at::kFloat});
+  space.decoder = load_decoder(*space.checkpoint, {weights == "bf16" ? at::kBFloat16 : at::kFloat, at::kFloat}, compute);
   return space;
+}
+
+Compute resolve_compute(ComputeConfig* config) {
+  // bf16 products read bf16 weights: with fp32 storage auto keeps everything fp32.
+  const bool fast = kernels::active_row().bf16_products && config->weights == "bf16";
+  if (config->matmul == "auto") config->matmul = fast ? "bf16" : "fp32";
+  if (config->saved == "auto") config->saved = "fp32";
+  if (config->matmul == "bf16" && config->weights != "bf16")
+    throw ConfigError("compute.matmul: bf16 needs compute.weights=bf16 (now " + config->weights + ")");
+  return {config->matmul == "bf16" ? kernels::Math::bf16 : kernels::Math::full, config->saved == "bf16" ? at::kBFloat16 : at::kFloat};
 }
 
 std::string stored_weights(const Path& folder) {

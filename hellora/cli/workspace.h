@@ -18,7 +18,10 @@ struct Workspace {
 };
 
 /// Loads model and tokenizer; `weights` is "bf16" or "fp32". A model that does not fit is refused before loading.
-Workspace open_model(const Path& folder, const std::string& weights, bool with_tokenizer = true);
+Workspace open_model(const Path& folder, const std::string& weights, bool with_tokenizer = true, const Compute& compute = {});
+
+/// Replaces `auto` in compute.matmul and compute.saved by what this processor takes, and returns it for the engine.
+Compute resolve_compute(ComputeConfig* config);
 
 /// "bf16" for a checkpoint that holds nothing wider, else "fp32".
 std::string stored_weights(const Path& folder);

@@ -11,8 +11,9 @@ LossSum evaluate_dataset(const Decoder& decoder, const Dataset& data, const Pack
   for (const std::vector<int64_t>& examples : ordered_batches(data, rule)) {
     const PackedBatch packed = pack(data, examples);
     if (before_batch && !before_batch(packed)) break;
-    const Tensor h_TD = decoder.hidden(to_batch(packed), forward);
-    const LossSum loss = evaluate_loss(decoder, h_TD, supervised_rows(packed.targets), forward.context);
+    const Supervised rows = supervised_rows(packed.targets);
+    forward.needed_N = rows.row_N.size(0) < static_cast<int64_t>(packed.ids.size()) ? rows.row_N : Tensor();
+    const LossSum loss = evaluate_loss(decoder, decoder.hidden(to_batch(packed), forward), rows, forward.context);
     total.sum += loss.sum;
     total.count += loss.count;
   }

@@ -1,5 +1,8 @@
 #include "hellora/model/attention.h"
 
+#include <array>
+
+#include "hellora/tensor/attention.h"
 #include "hellora/tensor/rms_norm.h"
 
 namespace hellora {
@@ -17,36 +20,43 @@ Tensor attend(const Tensor& q_LAC, const Tensor& k_PGC, const Tensor& v_PGC) {
   return out.squeeze(0).transpose(0, 1);
 }
 
-Tensor prepared(Tensor x_TW, const Tensor& norm_W, const Adapter* norm, const ModelShape& shape) {
-  if (norm_W.defined()) x_TW = rms_norm(x_TW, effective_weight(norm_W, norm), shape.rms_eps);
-  return shape.clip_qkv > 0 ? x_TW.clamp(-shape.clip_qkv, shape.clip_qkv) : x_TW;
+/// Attention over what the cache holds; no gradients.
+Tensor attend_cached(const Tensor& q_TAC, const Tensor& k_TGC, const Tensor& v_TGC, const Batch& batch, int64_t layer, KvCache& cache) {
+  std::vector<Tensor> parts;
+  for (const Segment& segment : batch.segments) {
+    const auto rows = [&](const Tensor& x) { return x.narrow(0, segment.start, segment.length); };
+    const auto [k_all, v_all] = cache.append(layer, segment.sequence, rows(k_TGC), rows(v_TGC));
+    parts.push_back(attend(rows(q_TAC), k_all, v_all));
+  }
+  return at::cat(parts).reshape({q_TAC.size(0), -1});
+}
+
+Tensor attend_batch(const Tensor& q_TAC, const Tensor& k_TGC, const Tensor& v_TGC, const Batch& batch, const Compute& compute) {
+  std::vector<Stretch> documents;
+  for (const Segment& segment : batch.segments) documents.push_back({segment.start, segment.length});
+  return attend_documents(q_TAC, k_TGC, v_TGC, documents, compute);
 }
 
 }  // namespace
 
 Tensor attention(const Tensor& x_TD, const LayerWeights& weights, const ModelShape& shape, const AttentionAdapters& adapters, int64_t layer,
-                 const StepContext& context, const Batch& batch, const RopeAngles& angles, KvCache* cache) {
-  const bool adapted = adapters.q != nullptr || adapters.k != nullptr || adapters.v != nullptr;
-  const Tensor x_low = adapted ? adapter_input(x_TD, context, layer, Slot::q) : Tensor();  // one mask for q, k, v
-  const auto split = [&](const Tensor& x_TW) { return x_TW.view({x_TW.size(0), -1, shape.head_dim}); };
-  const Tensor q_TW = prepared(adapted_linear(x_TD, weights.q_QD, adapters.q, x_low), weights.q_norm_Q, adapters.q_norm, shape);
-  const Tensor k_TW = prepared(adapted_linear(x_TD, weights.k_KD, adapters.k, x_low), weights.k_norm_K, adapters.k_norm, shape);
-  const Tensor v_TW = prepared(adapted_linear(x_TD, weights.v_KD, adapters.v, x_low), {}, nullptr, shape);
-  const Tensor q_TAC = apply_rope(split(q_TW), angles), k_TGC = apply_rope(split(k_TW), angles), v_TGC = split(v_TW);
-
-  std::vector<Tensor> parts;
-  for (const Segment& segment : batch.segments) {
-    const auto rows = [&](const Tensor& x) { return x.narrow(0, segment.start, segment.length); };
-    if (cache == nullptr) {
-      parts.push_back(attend(rows(q_TAC), rows(k_TGC), rows(v_TGC)));
-    } else {
-      const auto [k_all, v_all] = cache->append(layer, segment.sequence, rows(k_TGC), rows(v_TGC));
-      parts.push_back(attend(rows(q_TAC), k_all, v_all));
-    }
-  }
-  const Tensor joined = at::cat(parts).reshape({x_TD.size(0), shape.q_width()});
-  const Tensor o_low = adapters.o != nullptr ? adapter_input(joined, context, layer, Slot::o) : Tensor();
-  return adapted_linear(joined, weights.o_DQ, adapters.o, o_low);
+                 const StepContext& context, const Batch& batch, const RopeAngles& angles, KvCache* cache, const Compute& compute,
+                 const Tensor& row_N) {
+  const std::array maps = {adapted_map(weights.q, adapters.q), adapted_map(weights.k, adapters.k), adapted_map(weights.v, adapters.v)};
+  const bool low = std::any_of(maps.begin(), maps.end(), [](const LinearMap& map) { return map.low.A_RI.defined(); });
+  const Tensor x_low = low ? adapter_input(x_TD, context, layer, Slot::q) : Tensor();  // one mask for q, k, v
+  const std::vector<Tensor> qkv = linear(x_TD, x_low, maps, compute);
+  const auto prepared = [&](const Tensor& x_TW, const Tensor& norm_W, const Adapter* norm) {
+    const Tensor y = norm_W.defined() ? rms_norm(x_TW, effective_weight(norm_W, norm), shape.rms_eps, compute) : x_TW;
+    return (shape.clip_qkv > 0 ? y.clamp(-shape.clip_qkv, shape.clip_qkv) : y).view({x_TW.size(0), -1, shape.head_dim});
+  };
+  const Tensor q_TAC = apply_rope(prepared(qkv[0], weights.q_norm_Q, adapters.q_norm), angles);
+  const Tensor k_TGC = apply_rope(prepared(qkv[1], weights.k_norm_K, adapters.k_norm), angles), v_TGC = prepared(qkv[2], {}, nullptr);
+  Tensor joined =
+      cache == nullptr ? attend_batch(q_TAC, k_TGC, v_TGC, batch, compute) : attend_cached(q_TAC, k_TGC, v_TGC, batch, layer, *cache);
+  if (row_N.defined()) joined = joined.index_select(0, row_N);
+  const Tensor o_low = adapters.o != nullptr ? adapter_input(joined, context, layer, Slot::o, row_N) : Tensor();
+  return adapted_linear(joined, weights.o, adapters.o, o_low, compute);
 }
 
 }  // namespace hellora

@@ -13,12 +13,14 @@ struct Forward {
   StepContext context;
   std::vector<Observer*> observers;
   KvCache* cache = nullptr;
+  Tensor needed_N;  // ascending row numbers (int64): the last layer computes only these; undefined: all
   std::function<void(const std::string& name, const Tensor& value)> trace;  // golden tests: "embed", "0", "1", …
 };
 
 class Decoder {
  public:
-  Decoder(ModelShape shape, ModelWeights weights, at::ScalarType compute = at::kFloat);
+  /// `real` is the type of activations: fp32, or fp64 for tests.
+  Decoder(ModelShape shape, ModelWeights weights, at::ScalarType real = at::kFloat, const Compute& compute = {});
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
@@ -29,7 +31,7 @@ class Decoder {
   void bind(const AdapterSet* adapters);
   const AdapterSet* adapters() const { return adapters_; }
 
-  /// Residual stream after the last layer, (T, D), before the final norm.
+  /// Residual stream after the last layer, (T, D), before the final norm; or only the rows forward.needed_N of it.
   Tensor hidden(const Batch& batch, const Forward& forward) const;
   /// Logits (N, V) of rows of that stream: final norm, then the head. `row_N` (int64) names each row for dropout masks.
   Tensor logits(const Tensor& h_ND, const StepContext& context, const Tensor& row_N = {}) const;
@@ -41,18 +43,20 @@ class Decoder {
     MoeAdapters moe;
   };
   Tensor embed(const Tensor& ids_T) const;
+  Tensor last_layer(const Tensor& h_TD, const Batch& batch, const RopeAngles& angles, const Forward& forward) const;
   LayerAdapters layer_adapters(int64_t layer) const;
 
   ModelShape shape_;
   ModelWeights weights_;
-  at::ScalarType compute_;
+  at::ScalarType real_;
+  Compute compute_;
   const AdapterSet* adapters_ = nullptr;
   const Adapter *embed_ = nullptr, *final_norm_ = nullptr, *lm_head_ = nullptr;
   std::vector<LayerAdapters> layers_;
 };
 
 /// Opens and loads a model directory.
-std::unique_ptr<Decoder> load_decoder(const Checkpoint& checkpoint, const WeightDtypes& dtypes);
+std::unique_ptr<Decoder> load_decoder(const Checkpoint& checkpoint, const WeightDtypes& dtypes, const Compute& compute = {});
 
 /// Identity of a model's content: shape and every weight as stored.
 std::string model_hash(const Decoder& decoder);

@@ -19,12 +19,12 @@ struct Supervised {
 };
 Supervised supervised_rows(std::span<const int64_t> targets_T);
 
-/// Sum of losses without gradients.
-LossSum evaluate_loss(const Decoder& decoder, const Tensor& h_TD, const Supervised& rows, const StepContext& context);
+/// Sum of losses without gradients. `h` holds the residual stream of every row, or only of the supervised ones.
+LossSum evaluate_loss(const Decoder& decoder, const Tensor& h, const Supervised& rows, const StepContext& context);
 
 /// Sum of losses; backpropagates scale · sum through the head (its trainable tensors accumulate) and returns
-/// d(scale · sum)/dh (T, D) for the caller to send further down.
-LossSum backward_loss(const Decoder& decoder, const Tensor& h_TD, const Supervised& rows, double scale, const StepContext& context,
-                      Tensor* dh_TD);
+/// d(scale · sum)/dh, of h's shape, for the caller to send further down.
+LossSum backward_loss(const Decoder& decoder, const Tensor& h, const Supervised& rows, double scale, const StepContext& context,
+                      Tensor* dh);
 
 }  // namespace hellora

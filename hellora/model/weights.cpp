@@ -3,6 +3,7 @@
 #include <set>
 
 #include "hellora/core/error.h"
+#include "hellora/core/rng.h"
 #include "hellora/model/tensor_io.h"
 
 namespace hellora {
@@ -56,61 +57,99 @@ class Loader {
   std::set<std::string> taken_;
 };
 
-/// Experts from the fused layout: (E, 2F, D) is gate's rows, then up's; (E, D, F) is down.
-void load_fused(Loader& loader, const ModelShape& shape, int64_t layer, at::ScalarType stored, MoeWeights& moe) {
-  const int64_t e = shape.experts, f = shape.expert_width, d = shape.hidden;
-  const Tensor both = loader.take(fill_pattern(loader.arch().fused_gate_up, layer, -1), {e, 2 * f, d}, stored);
-  moe.gate_EFD = both.narrow(1, 0, f).contiguous();
-  moe.up_EFD = both.narrow(1, f, f).contiguous();
-  moe.down_EDF = loader.take(fill_pattern(loader.arch().fused_down, layer, -1), {e, d, f}, stored);
-}
+/// Packs what the loader takes, and hashes its values.
+class Builder {
+ public:
+  Builder(Loader& loader, const ModelShape& shape, const WeightDtypes& dtypes, ModelWeights& weights)
+      : loader_(loader), shape_(shape), dtypes_(dtypes), weights_(weights) {}
 
-void load_per_expert(Loader& loader, const ModelShape& shape, int64_t layer, at::ScalarType stored, MoeWeights& moe) {
-  const int64_t f = shape.expert_width, d = shape.hidden;
-  moe.gate_EFD = at::empty({shape.experts, f, d}, at::TensorOptions(stored));
-  moe.up_EFD = at::empty_like(moe.gate_EFD);
-  moe.down_EDF = at::empty({shape.experts, d, f}, at::TensorOptions(stored));
-  for (int64_t e = 0; e < shape.experts; ++e) {
-    moe.gate_EFD.select(0, e).copy_(loader.take(Slot::gate, layer, e, {f, d}, stored));
-    moe.up_EFD.select(0, e).copy_(loader.take(Slot::up, layer, e, {f, d}, stored));
-    moe.down_EDF.select(0, e).copy_(loader.take(Slot::down, layer, e, {d, f}, stored));
+  Tensor vector(Slot slot, int64_t layer, int64_t size) {
+    const Tensor value = loader_.take(slot, layer, -1, {size}, dtypes_.compute);
+    note(value);
+    return value;
   }
-}
+  kernels::Packed matrix(Slot slot, int64_t layer, int64_t out, int64_t in, at::ScalarType dtype, int64_t expert = -1) {
+    return pack(loader_.take(slot, layer, expert, {out, in}, dtype));
+  }
+  kernels::Packed pack(const Tensor& value) {
+    note(value);
+    return weights_.arena.add(value, store_of(value.scalar_type()));
+  }
+  void note(const Tensor& value) { weights_.content = mix64(weights_.content, tensor_hash(value.to(at::kBFloat16).contiguous())); }
 
-LayerWeights load_layer(Loader& loader, const ModelShape& shape, int64_t layer, const WeightDtypes& dtypes) {
-  const int64_t d = shape.hidden, q = shape.q_width(), k = shape.kv_width();
-  LayerWeights w;
-  w.input_norm_D = loader.take(Slot::input_norm, layer, -1, {d}, dtypes.compute);
-  w.post_norm_D = loader.take(Slot::post_norm, layer, -1, {d}, dtypes.compute);
-  w.q_QD = loader.take(Slot::q, layer, -1, {q, d}, dtypes.stored);
-  w.k_KD = loader.take(Slot::k, layer, -1, {k, d}, dtypes.stored);
-  w.v_KD = loader.take(Slot::v, layer, -1, {k, d}, dtypes.stored);
-  w.o_DQ = loader.take(Slot::o, layer, -1, {d, q}, dtypes.stored);
-  if (shape.qk_norm_whole) {
-    w.q_norm_Q = loader.take(Slot::q_norm, layer, -1, {q}, dtypes.compute);
-    w.k_norm_K = loader.take(Slot::k_norm, layer, -1, {k}, dtypes.compute);
+  LayerWeights layer(int64_t layer) {
+    const int64_t d = shape_.hidden, q = shape_.q_width(), k = shape_.kv_width();
+    LayerWeights w;
+    w.input_norm_D = vector(Slot::input_norm, layer, d);
+    w.post_norm_D = vector(Slot::post_norm, layer, d);
+    w.q = matrix(Slot::q, layer, q, d, dtypes_.stored);
+    w.k = matrix(Slot::k, layer, k, d, dtypes_.stored);
+    w.v = matrix(Slot::v, layer, k, d, dtypes_.stored);
+    w.o = matrix(Slot::o, layer, d, q, dtypes_.stored);
+    if (shape_.qk_norm_whole) {
+      w.q_norm_Q = vector(Slot::q_norm, layer, q);
+      w.k_norm_K = vector(Slot::k_norm, layer, k);
+    }
+    w.moe.router = matrix(Slot::router, layer, shape_.experts, d, dtypes_.compute);
+    const bool fused = loader_.contains(fill_pattern(loader_.arch().fused_gate_up, layer, -1));
+    fused ? fused_experts(layer, w.moe) : experts(layer, w.moe);
+    return w;
   }
-  w.moe.router_ED = loader.take(Slot::router, layer, -1, {shape.experts, d}, dtypes.compute);
-  const bool fused = loader.contains(fill_pattern(loader.arch().fused_gate_up, layer, -1));
-  (fused ? load_fused : load_per_expert)(loader, shape, layer, dtypes.stored, w.moe);
-  return w;
-}
+
+ private:
+  void experts(int64_t layer, MoeWeights& moe) {
+    const int64_t f = shape_.expert_width, d = shape_.hidden;
+    for (int64_t e = 0; e < shape_.experts; ++e) {
+      moe.gate.push_back(matrix(Slot::gate, layer, f, d, dtypes_.stored, e));
+      moe.up.push_back(matrix(Slot::up, layer, f, d, dtypes_.stored, e));
+      moe.down.push_back(matrix(Slot::down, layer, d, f, dtypes_.stored, e));
+    }
+  }
+
+  /// The fused layout: (E, 2F, D) is gate's rows, then up's; (E, D, F) is down.
+  void fused_experts(int64_t layer, MoeWeights& moe) {
+    const int64_t e = shape_.experts, f = shape_.expert_width, d = shape_.hidden;
+    const Tensor both = loader_.take(fill_pattern(loader_.arch().fused_gate_up, layer, -1), {e, 2 * f, d}, dtypes_.stored);
+    const Tensor down = loader_.take(fill_pattern(loader_.arch().fused_down, layer, -1), {e, d, f}, dtypes_.stored);
+    for (int64_t i = 0; i < e; ++i) {
+      moe.gate.push_back(pack(both[i].narrow(0, 0, f)));
+      moe.up.push_back(pack(both[i].narrow(0, f, f)));
+      moe.down.push_back(pack(down[i]));
+    }
+  }
+
+  Loader& loader_;
+  const ModelShape& shape_;
+  const WeightDtypes& dtypes_;
+  ModelWeights& weights_;
+};
 
 }  // namespace
+
+int64_t packed_bytes(const ModelShape& s, kernels::Store stored, kernels::Store compute) {
+  const auto bytes = [](int64_t n, int64_t k, kernels::Store store) { return kernels::Packed{nullptr, store, n, k}.bytes(); };
+  const int64_t attention =
+      bytes(s.q_width(), s.hidden, stored) + 2 * bytes(s.kv_width(), s.hidden, stored) + bytes(s.hidden, s.q_width(), stored);
+  const int64_t expert = 2 * bytes(s.expert_width, s.hidden, stored) + bytes(s.hidden, s.expert_width, stored);
+  return s.layers * (attention + s.experts * expert + bytes(s.experts, s.hidden, compute)) + bytes(s.vocab, s.hidden, stored);
+}
 
 ModelWeights load_weights(const Checkpoint& checkpoint, const ModelShape& shape, const WeightDtypes& dtypes) {
   const at::NoGradGuard no_grad;
   Loader loader(checkpoint, shape);
   ModelWeights weights;
+  weights.arena = FrozenWeights(packed_bytes(shape, store_of(dtypes.stored), store_of(dtypes.compute)));
+  Builder build(loader, shape, dtypes, weights);
   weights.embed_VD = loader.take(Slot::embed, -1, -1, {shape.vocab, shape.hidden}, dtypes.stored);
-  for (int64_t layer = 0; layer < shape.layers; ++layer) weights.layers.push_back(load_layer(loader, shape, layer, dtypes));
-  weights.final_norm_D = loader.take(Slot::final_norm, -1, -1, {shape.hidden}, dtypes.compute);
+  build.note(weights.embed_VD);
+  for (int64_t layer = 0; layer < shape.layers; ++layer) weights.layers.push_back(build.layer(layer));
+  weights.final_norm_D = build.vector(Slot::final_norm, -1, shape.hidden);
   const std::string head = module_path(loader.arch(), Slot::lm_head, -1) + ".weight";
   if (shape.tied_embeddings) {
-    weights.lm_head_VD = weights.embed_VD;
+    weights.lm_head = build.pack(weights.embed_VD);
     loader.skip(head);
   } else {
-    weights.lm_head_VD = loader.take(head, {shape.vocab, shape.hidden}, dtypes.stored);
+    weights.lm_head = build.pack(loader.take(head, {shape.vocab, shape.hidden}, dtypes.stored));
   }
   loader.refuse_rest();
   return weights;
@@ -137,24 +176,23 @@ Tensor base_weight(const Checkpoint& checkpoint, const ModelShape& shape, const 
 void for_each_weight(const ModelWeights& weights, const std::function<void(const std::string&, const Tensor&)>& visit) {
   visit("embed", weights.embed_VD);
   visit("final_norm", weights.final_norm_D);
-  visit("lm_head", weights.lm_head_VD);
+  visit("lm_head", dense(weights.lm_head));
   for (size_t layer = 0; layer < weights.layers.size(); ++layer) {
     const LayerWeights& w = weights.layers[layer];
     const std::string at = "layer " + std::to_string(layer) + " ";
-    const std::pair<const char*, const Tensor*> all[] = {{"input_norm", &w.input_norm_D},
-                                                         {"post_norm", &w.post_norm_D},
-                                                         {"q", &w.q_QD},
-                                                         {"k", &w.k_KD},
-                                                         {"v", &w.v_KD},
-                                                         {"o", &w.o_DQ},
-                                                         {"q_norm", &w.q_norm_Q},
-                                                         {"k_norm", &w.k_norm_K},
-                                                         {"router", &w.moe.router_ED},
-                                                         {"gate", &w.moe.gate_EFD},
-                                                         {"up", &w.moe.up_EFD},
-                                                         {"down", &w.moe.down_EDF}};
-    for (const auto& [name, tensor] : all) {
+    const std::pair<const char*, const Tensor*> vectors[] = {
+        {"input_norm", &w.input_norm_D}, {"post_norm", &w.post_norm_D}, {"q_norm", &w.q_norm_Q}, {"k_norm", &w.k_norm_K}};
+    for (const auto& [name, tensor] : vectors) {
       if (tensor->defined()) visit(at + name, *tensor);
+    }
+    const std::pair<const char*, const kernels::Packed*> matrices[] = {
+        {"q", &w.q}, {"k", &w.k}, {"v", &w.v}, {"o", &w.o}, {"router", &w.moe.router}};
+    for (const auto& [name, matrix] : matrices) visit(at + name, dense(*matrix));
+    for (size_t e = 0; e < w.moe.gate.size(); ++e) {
+      const std::string expert = at + "expert " + std::to_string(e) + " ";
+      visit(expert + "gate", dense(w.moe.gate[e]));
+      visit(expert + "up", dense(w.moe.up[e]));
+      visit(expert + "down", dense(w.moe.down[e]));
     }
   }
 }

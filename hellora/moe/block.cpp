@@ -1,28 +1,19 @@
 #include "hellora/moe/block.h"
 
-#include "hellora/kernels/route.h"
+#include "hellora/tensor/experts.h"
 
 namespace hellora {
 namespace {
 
-Tensor as_tensor(const std::vector<int64_t>& values) { return at::tensor(values, at::TensorOptions(at::kLong)); }
-
-/// The weight of every ordinal: the adapter's own where it has one, else the frozen one.
-std::vector<Tensor> ordinal_weights(const Tensor& bank, const MoeAdapters& adapters, const Adapter* adapter) {
-  std::vector<Tensor> out;
-  for (size_t j = 0; j < adapters.expert_of.size(); ++j) {
-    const bool hot = adapter != nullptr && static_cast<int64_t>(j) < adapters.hot;
-    const Tensor* own = hot ? adapter->weight(j) : nullptr;
-    out.push_back(own != nullptr ? *own : bank.select(0, adapters.expert_of[j]));
+/// A projection of all experts in ordinal order: frozen weights, and what the adapter adds to the leading ones.
+ExpertBank bank_of(const std::vector<kernels::Packed>& frozen, const MoeAdapters& adapters, const Adapter* adapter) {
+  ExpertBank bank;
+  for (const int64_t expert : adapters.expert_of) bank.frozen.push_back(frozen[static_cast<size_t>(expert)]);
+  for (size_t j = 0; adapter != nullptr && j < static_cast<size_t>(adapters.hot); ++j) {
+    if (const LowRank* part = adapter->low_rank(j)) bank.low.push_back(*part);
+    if (const Tensor* own = adapter->weight(j)) bank.own.push_back(*own);
   }
-  return out;
-}
-
-std::vector<LowRank> low_rank_parts(const MoeAdapters& adapters, const Adapter* adapter) {
-  std::vector<LowRank> parts;
-  if (adapter == nullptr || adapter->low_rank(0) == nullptr) return parts;
-  for (int64_t j = 0; j < adapters.hot; ++j) parts.push_back(*adapter->low_rank(static_cast<size_t>(j)));
-  return parts;
+  return bank;
 }
 
 }  // namespace
@@ -41,39 +32,35 @@ MoeAdapters order_experts(std::span<const int64_t> hot_experts, int64_t experts)
   return order;
 }
 
+Routing route_rows(const Tensor& x_TD, const MoeWeights& weights, const RouterRule& rule, const MoeAdapters& adapters, int64_t layer,
+                   const StepContext& context, const Compute& compute, const Tensor& row_T) {
+  const Tensor low = adapters.router != nullptr ? adapter_input(x_TD, context, layer, Slot::router, row_T) : Tensor();
+  const Compute exact{kernels::Math::full, compute.saved};  // a choice between experts is never rounded to bf16
+  return route(adapted_linear(x_TD, weights.router, adapters.router, low, exact), rule);
+}
+
+Tensor run_experts(const Tensor& x_TD, const Routing& routing, const MoeWeights& weights, const RouterRule& rule,
+                   const MoeAdapters& adapters, int64_t layer, const StepContext& context, const Compute& compute, const Tensor& row_T) {
+  ExpertCall call;
+  call.gate = bank_of(weights.gate, adapters, adapters.gate);
+  call.up = bank_of(weights.up, adapters, adapters.up);
+  call.down = bank_of(weights.down, adapters, adapters.down);
+  const Tensor ids_TK = routing.ids_TK.contiguous();
+  call.order =
+      kernels::sort_by_expert({ids_TK.const_data_ptr<int64_t>(), static_cast<size_t>(ids_TK.numel())}, rule.top_k, adapters.ordinal_of);
+  call.sequence = adapters.ordinal_of;  // by expert id, whichever experts are adapted
+  call.expert_of = adapters.expert_of;
+  if (row_T.defined()) call.row_name.assign(row_T.const_data_ptr<int64_t>(), row_T.const_data_ptr<int64_t>() + row_T.numel());
+  if (context.drops()) call.dropout = {context.dropout, context.key(layer, Slot::gate), context.key(layer, Slot::down)};
+  call.compute = compute;
+  return expert_mlp(x_TD, routing.weights_TK, std::move(call));
+}
+
 Tensor moe_block(const Tensor& x_TD, const MoeWeights& weights, const RouterRule& rule, const MoeAdapters& adapters, int64_t layer,
-                 const StepContext& context, std::span<Observer* const> observers) {
-  const Tensor router_in = adapters.router != nullptr ? adapter_input(x_TD, context, layer, Slot::router) : Tensor();
-  const Routing routing = route(adapted_linear(x_TD, weights.router_ED, adapters.router, router_in), rule);
+                 const StepContext& context, std::span<Observer* const> observers, const Compute& compute, const Tensor& row_T) {
+  const Routing routing = route_rows(x_TD, weights, rule, adapters, layer, context, compute, row_T);
   for (Observer* observer : observers) observer->on_route(layer, routing);
-
-  const kernels::ExpertOrder order = kernels::sort_by_expert(
-      {routing.ids_TK.const_data_ptr<int64_t>(), static_cast<size_t>(routing.ids_TK.numel())}, rule.top_k, adapters.ordinal_of);
-  const Tensor token_N = as_tensor(order.token_N);
-  const int64_t hot_rows = order.offsets[static_cast<size_t>(adapters.hot)];
-  const Tensor hot_token = token_N.narrow(0, 0, hot_rows);
-  const Tensor hot_expert = routing.ids_TK.view({-1}).index_select(0, as_tensor(order.source_N).narrow(0, 0, hot_rows));
-  // One dropout mask per (token, expert) input: gate and up share theirs, down has its own.
-  const auto low_input = [&](const Tensor& rows, Slot input, const Adapter* adapter) {
-    if (adapter == nullptr || adapter->low_rank(0) == nullptr || !context.drops()) return Tensor();
-    return adapter_input(rows.narrow(0, 0, hot_rows), context, layer, input, hot_token, hot_expert);
-  };
-  const auto project = [&](const Tensor& rows, const Tensor& low, const Tensor& bank, const Adapter* adapter) {
-    const std::vector<LowRank> parts = low_rank_parts(adapters, adapter);
-    // The input that gate and up share is no input of the one that is not adapted.
-    return expert_linear(rows, parts.empty() ? Tensor() : low, order.offsets, ordinal_weights(bank, adapters, adapter), parts);
-  };
-
-  const Tensor x_ND = x_TD.index_select(0, token_N);
-  const Tensor x_low = low_input(x_ND, Slot::gate, adapters.gate != nullptr ? adapters.gate : adapters.up);
-  const Tensor gate_NF = project(x_ND, x_low, weights.gate_EFD, adapters.gate);
-  const Tensor up_NF = project(x_ND, x_low, weights.up_EFD, adapters.up);
-  const Tensor h_NF = at::silu(gate_NF) * up_NF;
-  const Tensor y_ND = project(h_NF, low_input(h_NF, Slot::down, adapters.down), weights.down_EDF, adapters.down);
-
-  // Back to (token, slot) order; the sum runs over a token's slots from its first choice to its last.
-  const Tensor y_TKD = y_ND.index_select(0, as_tensor(order.sorted_TK)).view({x_TD.size(0), rule.top_k, x_TD.size(1)});
-  return (y_TKD * routing.weights_TK.unsqueeze(-1)).sum(1);
+  return run_experts(x_TD, routing, weights, rule, adapters, layer, context, compute, row_T);
 }
 
 }  // namespace hellora

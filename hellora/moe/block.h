@@ -1,4 +1,4 @@
-// A MoE block: route, sort rows by expert (adapted experts first), three grouped projections, weighted sum in fixed order.
+// A MoE block: route, sort rows by expert (adapted experts first), the experts as one operation, weighted sum in fixed order.
 // T tokens, K experts per token, N = T·K sorted rows, D model width, F expert width, E experts.
 #pragma once
 
@@ -10,9 +10,10 @@
 
 namespace hellora {
 
-/// Frozen weights of a block, stored in bf16, fp32 or fp64.
+/// Frozen weights of a block: the router (E, D) in the type of computation, and per expert gate (F, D), up (F, D), down (D, F).
 struct MoeWeights {
-  Tensor router_ED, gate_EFD, up_EFD, down_EDF;
+  kernels::Packed router;
+  std::vector<kernels::Packed> gate, up, down;
 };
 
 /// The adapters of one block and the expert order that they imply. Member m of gate, up and down is ordinal m.
@@ -26,8 +27,17 @@ struct MoeAdapters {
 /// Adapted experts first in the given order, then the others by id.
 MoeAdapters order_experts(std::span<const int64_t> hot_experts, int64_t experts);
 
-/// out_TD of the block.
+/// out_TD of the block. Where `row_T` is defined it names each row of x for dropout masks (its token's number in the batch).
 Tensor moe_block(const Tensor& x_TD, const MoeWeights& weights, const RouterRule& rule, const MoeAdapters& adapters, int64_t layer,
-                 const StepContext& context, std::span<Observer* const> observers);
+                 const StepContext& context, std::span<Observer* const> observers, const Compute& compute = {}, const Tensor& row_T = {});
+
+/// The router alone: for rows whose choice is counted although their experts' output is not needed.
+Routing route_rows(const Tensor& x_TD, const MoeWeights& weights, const RouterRule& rule, const MoeAdapters& adapters, int64_t layer,
+                   const StepContext& context, const Compute& compute, const Tensor& row_T = {});
+
+/// The experts of rows that are routed already.
+Tensor run_experts(const Tensor& x_TD, const Routing& routing, const MoeWeights& weights, const RouterRule& rule,
+                   const MoeAdapters& adapters, int64_t layer, const StepContext& context, const Compute& compute,
+                   const Tensor& row_T = {});
 
 }  // namespace hellora

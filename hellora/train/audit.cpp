@@ -35,8 +35,13 @@ bool supervised_only(const Site& site, int64_t layers) {
 }  // namespace
 
 uint64_t frozen_hash(const Decoder& decoder) {
-  uint64_t state = 0;
-  for_each_weight(decoder.weights(), [&](const std::string&, const Tensor& w) { state = mix64(state, tensor_hash(w)); });
+  const ModelWeights& w = decoder.weights();
+  uint64_t state = mix64(w.arena.hash(), mix64(tensor_hash(w.embed_VD), tensor_hash(w.final_norm_D)));
+  for (const LayerWeights& layer : w.layers) {
+    for (const Tensor* one : {&layer.input_norm_D, &layer.post_norm_D, &layer.q_norm_Q, &layer.k_norm_K}) {
+      if (one->defined()) state = mix64(state, tensor_hash(*one));
+    }
+  }
   return state;
 }
 
@@ -69,10 +74,11 @@ void Audit::on_route(int64_t layer, const Routing& routing) {
   const int64_t experts = decoder_.shape().experts, k = routing.ids_TK.size(1);
   std::vector<int64_t> rows(static_cast<size_t>(experts)), reached(rows);
   const auto& counts = layer == decoder_.shape().layers - 1 ? reach_->supervised_T : reach_->reaches_T;
+  const bool supervised_rows_only = routing.ids_TK.size(0) < static_cast<int64_t>(counts.size());  // each of them reaches the loss
   const int64_t* ids = routing.ids_TK.const_data_ptr<int64_t>();
   for (int64_t i = 0; i < routing.ids_TK.numel(); ++i) {
     ++rows[static_cast<size_t>(ids[i])];
-    reached[static_cast<size_t>(ids[i])] += counts[static_cast<size_t>(i / k)];
+    reached[static_cast<size_t>(ids[i])] += supervised_rows_only ? 1 : counts[static_cast<size_t>(i / k)];
   }
   for (size_t s = 0; s < adapters_.sites().size(); ++s) {
     const Site& site = adapters_.sites()[s];
@@ -135,10 +141,11 @@ Json Audit::report(bool* passed) const {
   for (size_t s = 0; s < adapters_.sites().size(); ++s) {
     for (size_t m = 0; m < adapters_.sites()[s].members.size(); ++m) sites.push_back(member_report(s, m, &failures, &warnings));
   }
-  if (frozen_hash(decoder_) != frozen_hash_) failures.emplace_back("a frozen weight changed during training");
+  const bool unchanged = frozen_hash(decoder_) == frozen_hash_;
+  if (!unchanged) failures.emplace_back("a frozen weight changed during training");
   *passed = failures.empty();
   Json json{{"format", "hellora.audit/1"}, {"verdict", *passed ? "passed" : "failed"}, {"failures", failures}, {"warnings", warnings}};
-  json["frozen_unchanged"] = frozen_hash(decoder_) == frozen_hash_;
+  json["frozen_unchanged"] = unchanged;
   json["sites"] = std::move(sites);
   return json;
 }

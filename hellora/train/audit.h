@@ -14,6 +14,7 @@ class Audit : public Observer {
 
   void begin_micro_batch(const Reach& reach);  // before each forward pass
   void on_route(int64_t layer, const Routing& routing) override;
+  bool watches_all_rows() const override { return false; }
   void after_backward(double lr);  // once per step, on the summed gradient, before clipping
 
   /// The verdict: {verdict, failures[], warnings[], sites[]}. `passed` is false when a member with at least 16 reaching

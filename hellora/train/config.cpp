@@ -26,8 +26,9 @@ std::vector<Field> train_fields(TrainConfig* config) {
 std::vector<Field> compute_fields(ComputeConfig* config) {
   return {
       choice_field("compute.weights", &config->weights, {"bf16", "fp32"}, "storage of frozen matrices"),
-      choice_field("compute.matmul", &config->matmul, {"auto", "fp32"}, "arithmetic of products; auto is fp32"),
-      choice_field("compute.saved", &config->saved, {"auto", "fp32"}, "storage of saved activations; auto is fp32"),
+      choice_field("compute.matmul", &config->matmul, {"auto", "fp32", "bf16"},
+                   "arithmetic of products: fp32, or bf16 operands with fp32 sums; auto is bf16 where the processor has bf16 dot products"),
+      choice_field("compute.saved", &config->saved, {"auto", "fp32", "bf16"}, "how activations wait for the backward pass; auto is fp32"),
       int_field("compute.threads", &config->threads, 0, 4096, "0: all cores"),
       choice_field("compute.device", &config->device, {"cpu"}, "where to compute"),
   };

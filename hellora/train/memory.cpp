@@ -24,27 +24,28 @@ int64_t peak_resident_bytes() { return proc_bytes("/proc/self/status", "VmHWM");
 int64_t machine_bytes() { return proc_bytes("/proc/meminfo", "MemTotal"); }
 
 int64_t weight_bytes(const ModelShape& s, int64_t stored) {
-  const int64_t attention = s.hidden * (2 * s.q_width() + 2 * s.kv_width());
-  const int64_t experts = 3 * s.experts * s.hidden * s.expert_width;
-  const int64_t matrices = s.layers * (attention + experts) + (s.tied_embeddings ? 1 : 2) * s.vocab * s.hidden;
-  const int64_t wide = s.layers * (s.experts * s.hidden + 2 * s.hidden + s.q_width() + s.kv_width()) + s.hidden;
-  return matrices * stored + wide * 4;
+  const int64_t norms = s.layers * (2 * s.hidden + (s.qk_norm_whole ? s.q_width() + s.kv_width() : 0)) + s.hidden;
+  const kernels::Store store = stored == 2 ? kernels::Store::bf16 : kernels::Store::f32;
+  return packed_bytes(s, store, kernels::Store::f32) + s.vocab * s.hidden * stored + norms * 4;
 }
 
-Forecast forecast_training(const ModelShape& s, int64_t weights, int64_t trainable, int64_t tokens, int64_t adapted_layers) {
+Forecast forecast_training(const ModelShape& s, const TrainingNeeds& needs) {
   constexpr int64_t kFp32 = 4;
-  const int64_t k = s.router.top_k;
-  // What autograd keeps per token and layer: the stream, norms, q, k, v with norm and rope, attention, and per chosen
-  // expert the gathered input, gate, up, SwiGLU parts and outputs.
-  const int64_t attention = 8 * s.hidden + 6 * (s.q_width() + s.kv_width());
-  const int64_t moe = k * (4 * s.hidden + 5 * s.expert_width) + 3 * s.experts;
-  const int64_t head = 3 * 256 * s.vocab;  // one chunk of logits, its softmax and gradient
-  const int64_t widest = std::max(s.vocab * std::min<int64_t>(128, s.hidden), s.hidden * s.expert_width);
+  const int64_t k = s.router.top_k, t = needs.tokens, rows = t * k, kept = needs.saved_bytes, operand = needs.operand_bytes;
+  // What waits for the backward pass, per token and layer: both norms' inputs and outputs, q, k, v before and after norm and
+  // rope, the attention's output, and gate and up of every chosen expert. As bf16 copies some are held twice.
+  const int64_t twice = kept == kFp32 ? 1 : 2;
+  const int64_t attention = (3 + twice) * s.hidden + 2 * (s.q_width() + s.kv_width()) + s.kv_width() + twice * s.q_width();
+  const int64_t per_token = kept * (attention + 2 * k * s.expert_width) + kFp32 * 4 * s.experts;
+  // The widest moment of a layer's backward pass: its gradients, the packed operand, and fp32 copies of bf16 activations.
+  const int64_t layer = rows * s.expert_width * kFp32 * (kept == kFp32 ? 3 : 5) +
+                        rows * std::max(s.hidden, 2 * s.expert_width) * operand * 5 / 4 + 6 * t * s.hidden * kFp32;
+  const int64_t head = std::min<int64_t>(256, t) * s.vocab * (kFp32 + operand);
   Forecast forecast;
-  forecast.weights = weights;
-  forecast.adapters = 5 * trainable * kFp32;  // value, gradient, two moments, the audit's copy
-  forecast.activations = kFp32 * (tokens * adapted_layers * (attention + moe) + head + 2 * widest);
-  forecast.program = int64_t{220} << 20;
+  forecast.weights = needs.weights;
+  forecast.adapters = 5 * needs.trainable * kFp32;  // value, gradient, two moments, the audit's copy
+  forecast.activations = t * needs.adapted_layers * per_token + std::max(layer, head);
+  forecast.program = int64_t{250} << 20;
   return forecast;
 }
 

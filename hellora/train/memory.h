@@ -16,8 +16,18 @@ struct Forecast {
   int64_t total() const { return weights + adapters + activations + program; }
 };
 
-/// Peak of a training run with micro-batches of `tokens` tokens.
-Forecast forecast_training(const ModelShape& shape, int64_t weight_bytes, int64_t trainable, int64_t tokens, int64_t adapted_layers);
+/// What decides the memory of a run beside the model's shape.
+struct TrainingNeeds {
+  int64_t weights = 0;         // bytes, see weight_bytes
+  int64_t trainable = 0;       // elements of the flat state
+  int64_t tokens = 0;          // of a micro-batch
+  int64_t adapted_layers = 0;  // from the lowest adapted one up
+  int64_t saved_bytes = 4;     // per saved activation
+  int64_t operand_bytes = 4;   // per element that enters a product
+};
+
+/// Peak of a training run.
+Forecast forecast_training(const ModelShape& shape, const TrainingNeeds& needs);
 /// Bytes of all frozen weights kept as `stored` (matrices) bytes per element.
 int64_t weight_bytes(const ModelShape& shape, int64_t stored);
 

@@ -144,16 +144,17 @@ class Loop {
     }
     if (job_.before_batch) job_.before_batch(packed);
 
-    const Tensor h_TD = job_.decoder->hidden(to_batch(packed), forward);
+    const Supervised rows = supervised_rows(packed.targets);
+    if (rows.row_N.size(0) < static_cast<int64_t>(packed.ids.size())) forward.needed_N = rows.row_N;
+    const Tensor h = job_.decoder->hidden(to_batch(packed), forward);
     totals.forward_seconds += seconds_since(start);
     const auto backward_start = Clock::now();
-    Tensor dh_TD;
-    const LossSum loss = backward_loss(*job_.decoder, h_TD, supervised_rows(packed.targets), 1.0 / static_cast<double>(totals.supervised),
-                                       forward.context, &dh_TD);
+    Tensor dh;
+    const LossSum loss = backward_loss(*job_.decoder, h, rows, 1.0 / static_cast<double>(totals.supervised), forward.context, &dh);
     std::vector<Tensor> outputs, gradients;
-    if (h_TD.requires_grad()) {
-      outputs.push_back(h_TD);
-      gradients.push_back(dh_TD);
+    if (h.requires_grad()) {
+      outputs.push_back(h);
+      gradients.push_back(dh);
     }
     if (!routing.layers.empty()) {
       const Tensor aux = load_balancing_loss(routing.layers);

@@ -136,8 +136,8 @@ TEST_P(MethodRow, TheModelComputesWithTheAdaptedWeights) {
   subject.decoder().bind(nullptr);
   for (const Site& site : subject.adapters.sites()) {
     for (size_t m = 0; m < site.members.size(); ++m) {
-      Tensor weight = frozen_weight(subject.decoder().weights(), site, m);
-      weight.copy_(subject.adapters.find(site.layer, site.slot)->adapted_weight(weight, m));
+      const Tensor weight = frozen_weight(subject.decoder().weights(), site, m);
+      set_frozen_weight(subject.decoder().weights(), site, m, subject.adapters.find(site.layer, site.slot)->adapted_weight(weight, m));
     }
   }
   EXPECT_TRUE(close_to(bound, all_logits(subject.decoder(), batch), 10 * kSameMath64));

@@ -46,8 +46,8 @@ TEST_P(AdapterMerge, LogitsOfMergedWeights) {
   for (const Site& site : subject.adapters->sites()) {
     const Adapter* adapter = subject.adapters->find(site.layer, site.slot);
     for (size_t m = 0; m < site.members.size(); ++m) {
-      Tensor weight = frozen_weight(subject.decoder->weights(), site, m);
-      weight.copy_(adapter->adapted_weight(weight, m));
+      const Tensor weight = frozen_weight(subject.decoder->weights(), site, m);
+      set_frozen_weight(subject.decoder->weights(), site, m, adapter->adapted_weight(weight, m));
     }
   }
   EXPECT_TRUE(close_to(all_logits(*subject.decoder, batch.train.batch), batch.rows(golden.get("merged_logits")), bound().value));

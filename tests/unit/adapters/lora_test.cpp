@@ -2,6 +2,7 @@
 #include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/linear.h"
 #include "hellora/core/error.h"
+#include "hellora/tensor/frozen.h"
 #include "tests/support/tensors.h"
 #include "tests/support/tolerances.h"
 #include "tests/unit/io/helpers.h"
@@ -79,16 +80,18 @@ struct Trained {
     for (size_t i = 0; i < 2; ++i) set.param(i).detach().copy_(random_tensor(set.specs()[i].shape, seed + 2 + i));
   }
   const Adapter& adapter() const { return *set.find(0, Slot::q); }
+  Tensor fused() const { return adapted_linear(x_NI, packed, &adapter(), {}, {}); }
   AdapterSet set;
   Tensor x_NI, w_OI;
+  FrozenWeights arena;
+  kernels::Packed packed = arena.add(w_OI, kernels::Store::f64);
 };
 
 TEST(Lora, FusedPathEqualsTheGeneralForm) {
   for (const auto& [in, out, rank] :
        {std::array<int64_t, 3>{5, 9, 2}, std::array<int64_t, 3>{140, 3, 8}, std::array<int64_t, 3>{1, 1, 1}}) {
     const Trained t(in, out, rank, 10);
-    const Tensor got = adapted_linear(t.x_NI, t.w_OI, &t.adapter(), {}),
-                 want = t.adapter().apply(t.x_NI, at::matmul(t.x_NI, t.w_OI.t()), 0);
+    const Tensor got = t.fused(), want = t.adapter().apply(t.x_NI, at::matmul(t.x_NI, t.w_OI.t()), 0);
     EXPECT_TRUE(close_to(got, want, kSameMath64));
     const Tensor c = random_tensor(want.sizes(), 20);
     const std::vector<Tensor> leaves = {t.x_NI, t.set.param(0), t.set.param(1)};
@@ -102,7 +105,7 @@ TEST(Lora, AdaptedWeightIsBasePlusScaledProduct) {
   const Tensor weight = t.adapter().adapted_weight(t.w_OI, 0), plain = t.w_OI + 2.0 * at::matmul(t.set.param(1), t.set.param(0));
   EXPECT_TRUE(close_to(weight, plain, kSameMath64));
   EXPECT_FALSE(weight.requires_grad());
-  EXPECT_TRUE(close_to(at::matmul(t.x_NI, weight.t()), adapted_linear(t.x_NI, t.w_OI, &t.adapter(), {}), kSameMath64));
+  EXPECT_TRUE(close_to(at::matmul(t.x_NI, weight.t()), t.fused(), kSameMath64));
   EXPECT_EQ(t.adapter().adapted_weight(t.w_OI.to(at::kBFloat16), 0).scalar_type(), at::kFloat);
 }
 
@@ -114,7 +117,9 @@ TEST(Full, TakesTheBaseAndReplacesIt) {
   });
   EXPECT_TRUE(same_bytes(set.param(0), base));
   const Tensor frozen = at::zeros({4, 6}, at::TensorOptions(at::kFloat));
-  EXPECT_TRUE(same_bytes(adapted_linear(x_NI, frozen, set.find(0, Slot::q), {}), adapted_linear(x_NI, base, nullptr, {})));
+  FrozenWeights arena;
+  const kernels::Packed zero = arena.add(frozen, kernels::Store::f32), same = arena.add(base, kernels::Store::f32);
+  EXPECT_TRUE(same_bytes(adapted_linear(x_NI, zero, set.find(0, Slot::q), {}, {}), adapted_linear(x_NI, same, nullptr, {}, {})));
   EXPECT_TRUE(same_bytes(set.find(0, Slot::q)->adapted_weight(frozen, 0), base));
 }
 

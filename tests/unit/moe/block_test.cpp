@@ -14,7 +14,7 @@ Tensor reference_out(const Block& b) {
   std::vector<kernels::ReferenceExpert<double>> experts;
   for (int64_t e = 0; e < b.sizes.experts; ++e) {
     const auto data = [&](const Tensor& bank) { return bank.select(0, e).const_data_ptr<double>(); };
-    kernels::ReferenceExpert<double> one{data(b.weights.gate_EFD), data(b.weights.up_EFD), data(b.weights.down_EDF)};
+    kernels::ReferenceExpert<double> one{data(b.gate_EFD), data(b.up_EFD), data(b.down_EDF)};
     const auto m = static_cast<size_t>(b.adapters.ordinal_of[static_cast<size_t>(e)]);
     const auto adapt = [&](const Adapter* adapter, const double*& a, const double*& b_OR) {
       if (adapter == nullptr || m >= static_cast<size_t>(b.adapters.hot)) return;
@@ -106,7 +106,8 @@ TEST(MoeBlock, EveryExpertChosen) {
 Block steered(const BlockSizes& sizes, const std::vector<double>& bias_E) {
   Block b = make_block(sizes, 4);
   b.x_TD.detach().select(1, 0).fill_(1);
-  b.weights.router_ED.select(1, 0).copy_(at::tensor(bias_E, at::TensorOptions(at::kDouble)));
+  b.router_ED.select(1, 0).copy_(at::tensor(bias_E, at::TensorOptions(at::kDouble)));
+  b.pack();
   return b;
 }
 
@@ -138,7 +139,8 @@ TEST(MoeBlock, TiesGoToTheLowerId) {
   sizes.adapted = {Slot::gate, Slot::up, Slot::down};
   sizes.renormalize = true;
   Block b = make_block(sizes, 5);
-  b.weights.router_ED.zero_();  // every logit is exactly 0
+  b.router_ED.zero_();  // every logit is exactly 0
+  b.pack();
   const Tensor want_TK = at::arange(2, at::TensorOptions(at::kLong)).expand({9, 2});
   EXPECT_TRUE(same_bytes(plain_routing(b).ids_TK, want_TK));
   EXPECT_TRUE(close_to(b.out(), reference_out(b), kSameMath64));

@@ -42,14 +42,26 @@ std::vector<Tensor> Block::leaves() const {
   return out;
 }
 
+void Block::pack() {
+  arena = FrozenWeights();
+  weights = {arena.add(router_ED, kernels::Store::f64), {}, {}, {}};
+  for (int64_t e = 0; e < sizes.experts; ++e) {
+    weights.gate.push_back(arena.add(gate_EFD[e], kernels::Store::f64));
+    weights.up.push_back(arena.add(up_EFD[e], kernels::Store::f64));
+    weights.down.push_back(arena.add(down_EDF[e], kernels::Store::f64));
+  }
+}
+
 Block make_block(const BlockSizes& s, uint64_t seed) {
   Block b;
   b.sizes = s;
   b.rule = {s.top_k, s.renormalize};
   b.x_TD = random_leaf({s.tokens, s.width}, seed + 1);
-  b.weights = {random_tensor({s.experts, s.width}, seed + 2), random_tensor({s.experts, s.expert_width, s.width}, seed + 3),
-               random_tensor({s.experts, s.expert_width, s.width}, seed + 4),
-               random_tensor({s.experts, s.width, s.expert_width}, seed + 5)};
+  b.router_ED = random_tensor({s.experts, s.width}, seed + 2);
+  b.gate_EFD = random_tensor({s.experts, s.expert_width, s.width}, seed + 3);
+  b.up_EFD = random_tensor({s.experts, s.expert_width, s.width}, seed + 4);
+  b.down_EDF = random_tensor({s.experts, s.width, s.expert_width}, seed + 5);
+  b.pack();
   AdapterConfig config;
   config.method = s.method;
   config.alpha = 2.5;
@@ -65,7 +77,7 @@ Block make_block(const BlockSizes& s, uint64_t seed) {
 }
 
 PlainRouting plain_routing(const Block& b, const StepContext& context) {
-  Tensor logits_TE = at::matmul(b.x_TD, b.weights.router_ED.t());
+  Tensor logits_TE = at::matmul(b.x_TD, b.router_ED.t());
   if (b.adapters.router != nullptr) {
     const Tensor low = context.drops() ? dropout(b.x_TD, context.dropout, context.key(0, Slot::router), {}, {}) : b.x_TD;
     logits_TE = b.adapters.router->apply(low, logits_TE, 0);
@@ -85,9 +97,9 @@ Tensor plain_moe(const Block& b, const StepContext& context) {
     Tensor sum = at::zeros_like(row);
     for (int64_t slot = 0; slot < b.rule.top_k; ++slot) {
       const auto e = routing.ids_TK[t][slot].item<int64_t>();
-      const Tensor gate = plain_projection(b, Slot::gate, Slot::gate, b.weights.gate_EFD, row, t, e, context);
-      const Tensor up = plain_projection(b, Slot::up, Slot::gate, b.weights.up_EFD, row, t, e, context);
-      const Tensor y = plain_projection(b, Slot::down, Slot::down, b.weights.down_EDF, at::silu(gate) * up, t, e, context);
+      const Tensor gate = plain_projection(b, Slot::gate, Slot::gate, b.gate_EFD, row, t, e, context);
+      const Tensor up = plain_projection(b, Slot::up, Slot::gate, b.up_EFD, row, t, e, context);
+      const Tensor y = plain_projection(b, Slot::down, Slot::down, b.down_EDF, at::silu(gate) * up, t, e, context);
       sum = sum + y * routing.weights_TK[t][slot];
     }
     rows.push_back(sum);

@@ -6,6 +6,7 @@
 
 #include "hellora/adapters/adapter_set.h"
 #include "hellora/moe/block.h"
+#include "hellora/tensor/frozen.h"
 #include "tests/support/tensors.h"
 
 namespace hellora::testing {
@@ -22,13 +23,17 @@ struct Block {
   BlockSizes sizes;
   RouterRule rule;
   Tensor x_TD;
-  MoeWeights weights;
+  Tensor router_ED, gate_EFD, up_EFD, down_EDF;
+  FrozenWeights arena;
+  MoeWeights weights;  // the same, packed
   std::unique_ptr<AdapterSet> set;
   MoeAdapters adapters;
 
   Tensor out(const StepContext& context = {}, std::span<Observer* const> observers = {}) const {
     return moe_block(x_TD, weights, rule, adapters, 0, context, observers);
   }
+  /// Packs the weights anew after a change.
+  void pack();
   /// x and every trainable tensor.
   std::vector<Tensor> leaves() const;
 };

@@ -42,10 +42,17 @@ TEST(MetricsFile, WithoutAFolderNothingIsWritten) {
 
 TEST(Memory, CountsWeightsAsLoaded) {
   const TinyModel model;
-  int64_t bytes = 0;
-  for_each_weight(model.decoder->weights(), [&](const std::string&, const Tensor& w) { bytes += static_cast<int64_t>(w.nbytes()); });
+  const ModelWeights& w = model.decoder->weights();
+  int64_t bytes = w.arena.bytes() + static_cast<int64_t>(w.embed_VD.nbytes() + w.final_norm_D.nbytes());
+  for (const LayerWeights& layer : w.layers) {
+    for (const Tensor* one : {&layer.input_norm_D, &layer.post_norm_D, &layer.q_norm_Q, &layer.k_norm_K})
+      bytes += static_cast<int64_t>(one->nbytes());
+  }
   EXPECT_EQ(weight_bytes(tiny_shape(), 4), bytes);
-  const Forecast small = forecast_training(tiny_shape(), bytes, 1000, 64, 2), large = forecast_training(tiny_shape(), bytes, 1000, 128, 2);
+  const Forecast small = forecast_training(tiny_shape(), {bytes, 1000, 64, 2}),
+                 large = forecast_training(tiny_shape(), {bytes, 1000, 128, 2});
+  EXPECT_LT(forecast_training(tiny_shape(), {bytes, 1000, 4096, 2, 2}).activations,
+            forecast_training(tiny_shape(), {bytes, 1000, 4096, 2, 4}).activations);
   EXPECT_EQ(small.weights, bytes);
   EXPECT_EQ(small.adapters, 5 * 4000);  // value, gradient, two moments, the audit's copy
   EXPECT_GT(large.activations, small.activations);

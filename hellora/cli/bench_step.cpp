@@ -1,0 +1,186 @@
+// Whole training steps on synthetic weights.
+#include <iostream>
+
+#include "hellora/cli/bench.h"
+#include "hellora/cli/table.h"
+#include "hellora/cli/workspace.h"
+#include "hellora/core/error.h"
+#include "hellora/core/rng.h"
+#include "hellora/core/text.h"
+#include "hellora/kernels/probe.h"
+#include "hellora/model/count.h"
+#include "hellora/model/synthetic.h"
+#include "hellora/select/policy.h"
+#include "hellora/train/memory.h"
+
+namespace hellora {
+namespace {
+
+/// Rows of random ids; the first (1 - supervised) of each carry no label.
+Dataset random_rows(int64_t rows, int64_t length, int64_t vocab, double supervised, uint64_t seed) {
+  Dataset data;
+  data.format = "text";
+  for (int64_t r = 0; r < rows; ++r) {
+    Example example;
+    example.record = r;
+    for (int64_t i = 0; i < length; ++i) {
+      const auto bits = philox(make_key(seed, hash_text("bench"), r), {static_cast<uint32_t>(i), 0, 0, 0});
+      example.ids.push_back(static_cast<int64_t>(bits[0] % static_cast<uint64_t>(vocab)));
+    }
+    example.targets.assign(example.ids.begin() + 1, example.ids.end());
+    example.targets.push_back(kIgnore);
+    const auto prompt = static_cast<size_t>((1 - supervised) * static_cast<double>(length));
+    std::fill(example.targets.begin(), example.targets.begin() + static_cast<std::ptrdiff_t>(std::min(prompt, example.targets.size() - 2)),
+              kIgnore);
+    data.examples.push_back(std::move(example));
+  }
+  return data;
+}
+
+Plan first_experts(const ModelShape& shape, int64_t hot) {
+  Plan plan = all_experts(shape);
+  for (LayerPlan& layer : plan.layers) layer.experts.resize(static_cast<size_t>(hot));
+  return plan;
+}
+
+struct Totals {
+  double step = 0, forward = 0, backward = 0, optimizer = 0, probe = 0;
+  int64_t tokens = 0, probes = 0;
+  double hot_share = 0;
+};
+
+/// Share of the routed slots that the first `hot` experts take, over all layers and passes.
+class ShareCounter : public Observer {
+ public:
+  explicit ShareCounter(int64_t hot) : hot_(hot) {}
+  void on_route(int64_t, const Routing& routing) override {
+    all_ += routing.ids_TK.numel();
+    inside_ += (routing.ids_TK < hot_).sum().item<int64_t>();
+  }
+  bool watches_all_rows() const override { return false; }
+  double share() const { return all_ > 0 ? static_cast<double>(inside_) / static_cast<double>(all_) : 0; }
+
+ private:
+  int64_t hot_, all_ = 0, inside_ = 0;
+};
+
+Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& config, kernels::Math math, uint64_t seed) {
+  const ModelShape& shape = decoder.shape();
+  AdapterSet adapters(find_sites(shape, config, first_experts(shape, o.hot)), config, seed, BaseWeight());
+  decoder.bind(&adapters);
+  const int64_t length = std::min(o.length, o.tokens), rows = std::max<int64_t>(1, o.tokens / length);
+  const Dataset data = random_rows(rows * (o.steps + 1), length, shape.vocab, o.supervised, seed);
+  ShareCounter share(o.hot);
+  TrainJob job;
+  job.decoder = &decoder;
+  job.adapters = &adapters;
+  job.data = &data;
+  job.config.max_steps = o.steps + 1;
+  job.packing = {rows * length, true, length};
+  job.seed = seed;
+  job.observers = {&share};
+  Totals total;
+  job.before_batch = [&](const PackedBatch&) {
+    total.probe += kernels::probe_arithmetic(math);
+    ++total.probes;
+  };
+  job.progress = [&](const StepReport& r) {
+    if (r.step == 1) return;  // pages in
+    total.step += r.seconds;
+    total.forward += r.forward_seconds;
+    total.backward += r.backward_seconds;
+    total.optimizer += r.optimizer_seconds;
+    total.tokens += rows * length;
+  };
+  train(job);
+  decoder.bind(nullptr);
+  total.hot_share = share.share();
+  return total;
+}
+
+/// Floating-point operations of a step per token: base forward and input gradient, attention scores, adapters three times.
+double step_flops(const StepOptions& o, const ModelShape& s, const AdapterConfig& config, double coverage) {
+  const double scores = 3.5 * 2.0 * static_cast<double>(s.layers * std::min(o.length, o.tokens) * s.q_width());
+  return 2 * base_flops(s) + scores + (o.hot > 0 ? 3 * adapter_flops(s, config, coverage) : 0);
+}
+
+}  // namespace
+
+void StepOptions::declare(CLI::App& app) {
+  app.add_option("--arch", arch, "a published model: see `hellora archs`");
+  app.add_option("--layers", layers, "only so many layers; 0: all")->check(CLI::Range(0, 4096));
+  app.add_option("--tokens", tokens, "tokens of a step")->check(CLI::Range(1, 1 << 22));
+  app.add_option("--seq-len", length, "tokens of a document")->check(CLI::Range(4, 1 << 20));
+  app.add_option("--hot", hot, "adapted experts per layer; 0: attention and router only")->check(CLI::Range(0, 65536));
+  app.add_option("--hot-share", hot_share, "share of the routed slots that these experts take; 0: whatever comes")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--rank", rank, "rank")->check(CLI::Range(1, 65536));
+  app.add_option("--dropout", dropout, "dropout of adapter inputs")->check(CLI::Range(0.0, 0.99));
+  app.add_option("--supervised", supervised, "share of each document that carries labels")->check(CLI::Range(0.01, 1.0));
+  app.add_option("--weights", weights, "how frozen weights are kept")->check(CLI::IsMember({"bf16", "fp32"}));
+  app.add_option("--matmul", matmul, "auto, fp32 or bf16")->check(CLI::IsMember({"auto", "fp32", "bf16"}));
+  app.add_option("--saved", saved, "auto, fp32 or bf16")->check(CLI::IsMember({"auto", "fp32", "bf16"}));
+  app.add_option("--steps", steps, "timed steps, after one that is not")->check(CLI::Range(1, 100000));
+}
+
+int bench_step(const StepOptions& o, uint64_t seed, bool json) {
+  ModelShape shape = find_preset(o.arch);
+  if (o.layers > 0) shape.layers = o.layers;
+  if (o.hot > shape.experts)
+    throw ConfigError("bench: --hot " + std::to_string(o.hot) + " but the model has " + std::to_string(shape.experts) + " experts");
+  ComputeConfig config;
+  config.weights = o.weights;
+  config.matmul = o.matmul;
+  config.saved = o.saved;
+  const Compute compute = resolve_compute(&config);
+  const int64_t needed = weight_bytes(shape, o.weights == "bf16" ? 2 : 4);
+  if (needed > machine_bytes())
+    throw StateError("bench: the weights need " + human_bytes(static_cast<double>(needed)) + ", the machine has " +
+                     human_bytes(static_cast<double>(machine_bytes())) + "; fewer --layers need less");
+  const WeightDtypes dtypes{o.weights == "bf16" ? at::kBFloat16 : at::kFloat, at::kFloat};
+  Decoder decoder(shape, synthetic_weights(shape, dtypes, o.hot, o.hot_share, seed), at::kFloat, compute);
+  AdapterConfig adapter;
+  adapter.rank = o.rank;
+  adapter.dropout = o.dropout;
+  if (o.hot == 0) adapter.targets = {"q", "k", "v", "o", "router"};
+  adapter.targets = resolve_targets(shape, adapter);
+  const Totals t = time_steps(o, decoder, adapter, compute.math, seed);
+  const auto per_step = [&](double seconds) { return seconds / static_cast<double>(o.steps); };
+  const double rate = static_cast<double>(t.tokens) / t.step, probe = t.probe / static_cast<double>(t.probes);
+  const double limit = probe / step_flops(o, shape, adapter, t.hot_share);
+  const Json result{{"arch", o.arch},
+                    {"layers", shape.layers},
+                    {"tokens", o.tokens},
+                    {"seq_len", o.length},
+                    {"hot", o.hot},
+                    {"hot_share", t.hot_share},
+                    {"rank", o.rank},
+                    {"matmul", config.matmul},
+                    {"saved", config.saved},
+                    {"kernel", std::string(kernels::active_row().name)},
+                    {"threads", at::get_num_threads()},
+                    {"tokens_per_second", rate},
+                    {"seconds",
+                     {{"step", per_step(t.step)},
+                      {"forward", per_step(t.forward)},
+                      {"backward", per_step(t.backward)},
+                      {"optimizer", per_step(t.optimizer)}}},
+                    {"probe", {{"gflops", probe * 1e-9}}},
+                    {"fraction_of_limit", rate / limit},
+                    {"peak_rss_bytes", peak_resident_bytes()}};
+  if (json) {
+    std::cout << result.dump() << "\n";
+    return 0;
+  }
+  std::cout << format_table({{"tokens per second", fixed(rate, 1)},
+                             {"  share of the arithmetic limit", percent(rate / limit)},
+                             {"seconds per step", fixed(per_step(t.step), 3)},
+                             {"  forward", fixed(per_step(t.forward), 3)},
+                             {"  backward", fixed(per_step(t.backward), 3)},
+                             {"  optimizer", fixed(per_step(t.optimizer), 3)},
+                             {"slots of adapted experts", percent(t.hot_share)},
+                             {"peak memory", human_bytes(static_cast<double>(peak_resident_bytes()))}});
+  return 0;
+}
+
+}  // namespace hellora

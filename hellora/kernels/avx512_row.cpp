@@ -1,0 +1,25 @@
+// AVX-512 without bf16 products: fp32 arithmetic on bf16 or fp32 weights.
+#include "hellora/kernels/avx512_row.h"
+
+#include "hellora/kernels/reference_tile.h"
+
+namespace hellora::kernels {
+namespace {
+
+void tile(Math math, int rows, const Segment* segments, int count, float* c, int64_t ldc, bool add, const void* next) {
+  if (math == Math::bf16) {
+    reference_tile(math, rows, segments, count, c, ldc, add);  // exact but slow: asked for on purpose
+  } else {
+    tile_full(rows, segments, count, c, ldc, add, next);
+  }
+}
+
+double burn(Math, int64_t rounds) { return burn_fma(rounds); }
+
+}  // namespace
+
+extern const Primitives<float> kAvx512F32;
+const Primitives<float> kAvx512F32 = {kMaxTileRows, tile,     pack_rows,         transpose_panels, swiglu, swiglu_backward,
+                                      axpy,         rms_norm, rms_norm_backward, softmax_loss,     burn};
+
+}  // namespace hellora::kernels

@@ -1,0 +1,94 @@
+// A kernel row: the primitive operations of the hot path for one instruction set. Rows are chosen at run time from a
+// static table; `reference` is plain loops, also for fp64, and the oracle of all others.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "hellora/kernels/packed.h"
+
+namespace hellora::kernels {
+
+/// Arithmetic of products: in the type of the activations, or bf16 pairs with fp32 sums.
+enum class Math : uint8_t { full, bf16 };
+
+/// A run of k columns of a tile product. `a` holds the activations of one row tile as [k][rows] reals, or [k/2][rows]
+/// bf16 pairs for Math::bf16; `a_step` is the distance from one k (pair) to the next, in reals (pairs). `b` is a 32-column
+/// panel of `k` columns in `store`. For bf16 stores k is even.
+struct Segment {
+  const void* a = nullptr;
+  int64_t a_step = 0;
+  const void* b = nullptr;
+  Store store = Store::f32;
+  int64_t k = 0;
+};
+
+inline constexpr int kMaxTileRows = 14;
+
+template <class Real>
+struct Primitives {
+  int tile_rows = kMaxTileRows;  // rows of the largest tile
+
+  /// c (rows, 32), row stride ldc: the sum of all segments, added to c when `add`. `next` is fetched into the cache
+  /// meanwhile: as many bytes as the first segment's panel has; may be null.
+  void (*tile)(Math math, int rows, const Segment* segments, int count, Real* c, int64_t ldc, bool add, const void* next);
+
+  /// Rows of k reals into tile order: [padded k][rows] reals or [padded k / 2][rows] pairs (rounded to nearest even). The
+  /// columns from k to `padded` become zero.
+  void (*pack)(Math math, int rows, const Real* const* source, int64_t k, int64_t padded, void* out);
+
+  /// Columns column … column+31 of a packed matrix as a panel over its rows: [n][32], or [n/2][32][2] for bf16. Panels
+  /// first … first+count-1 of the matrix take part.
+  void (*transpose)(const Packed& w, int64_t column, int64_t first, int64_t count, void* out);
+
+  /// h = silu(gate) · up
+  void (*swiglu)(const Real* gate, const Real* up, int64_t n, Real* h);
+
+  /// From dh (of w · dh_in, with w the row's weight): dgate, dup, and h; returns Σ dh_in · h. Outputs may alias inputs.
+  Real (*swiglu_backward)(const Real* gate, const Real* up, const Real* dh_in, Real weight, int64_t n, Real* dgate, Real* dup, Real* h);
+
+  /// y += w · x
+  void (*axpy)(Real w, const Real* x, int64_t n, Real* y);
+
+  /// Row r: x / sqrt(mean(x²) + eps) · weight; the inverse root goes to `inverse` unless null.
+  void (*rms_norm)(const Real* x, const Real* weight, double eps, int64_t n, Real* y);
+  /// dx of rms_norm; adds dy · x / rms to dweight unless null.
+  void (*rms_norm_backward)(const Real* x, const Real* weight, const Real* dy, double eps, int64_t n, Real* dx, Real* dweight);
+
+  /// Negative log likelihood of `target` under softmax(logits); logits become (softmax − onehot) · scale.
+  double (*softmax_loss)(Real* logits, int64_t n, int64_t target, Real scale);
+
+  /// The row's multiply-add instruction on registers alone, for peak probes; returns the floating-point operations done.
+  double (*burn)(Math math, int64_t rounds);
+};
+
+struct KernelRow {
+  std::string_view name, summary;
+  std::string (*why_not)();  // empty when this processor can run the row
+  bool bf16_products;        // has Math::bf16 in hardware
+  const Primitives<float>* f32;
+};
+
+/// Best first; the last one, `reference`, always applies.
+std::span<const KernelRow> kernel_rows();
+
+/// Primitives in fp64, from the reference row.
+const Primitives<double>& reference_f64();
+
+/// The row in use: the first that applies, or the one that `force_row` named.
+const KernelRow& active_row();
+
+/// ConfigError: an unknown name, or a row that this processor lacks (with the reason).
+void force_row(const std::string& name);
+
+template <class Real>
+const Primitives<Real>& primitives() {
+  if constexpr (sizeof(Real) == 8) {
+    return reference_f64();
+  } else {
+    return *active_row().f32;
+  }
+}
+
+}  // namespace hellora::kernels

@@ -1,0 +1,33 @@
+#include "hellora/tensor/low_rank.h"
+
+#include "hellora/core/error.h"
+
+namespace hellora {
+
+kernels::Store store_of(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kBFloat16: return kernels::Store::bf16;
+    case at::kFloat: return kernels::Store::f32;
+    case at::kDouble: return kernels::Store::f64;
+    default: HELLORA_CHECK(false, "weights are bf16, fp32 or fp64");
+  }
+}
+
+kernels::Plain plain_of(const Tensor& w) { return {w.const_data_ptr(), store_of(w.scalar_type()), w.stride(0), w.stride(1)}; }
+
+kernels::Packed PassPacks::add(const Tensor& w, bool transposed, double scale, kernels::Store store) {
+  const Tensor source = transposed ? w.t() : w;
+  kernels::Packed packed{nullptr, store, source.size(0), source.size(1)};
+  const auto bytes = static_cast<size_t>(packed.bytes());
+  if (blocks_.empty() || used_ + bytes > blocks_.back().size()) {
+    blocks_.emplace_back(std::max(bytes, size_t{1} << 23));
+    used_ = 0;
+  }
+  std::byte* at = blocks_.back().data() + used_;
+  kernels::pack_matrix(plain_of(source), scale, packed, at);
+  packed.data = at;
+  used_ += (bytes + 63) / 64 * 64;
+  return packed;
+}
+
+}  // namespace hellora

@@ -1,0 +1,30 @@
+// The low-rank part of a linear map, and its factors as the kernels take them.
+#pragma once
+
+#include "hellora/kernels/buffer.h"
+#include "hellora/tensor/compute.h"
+
+namespace hellora {
+
+/// Adds scale * (x Aᵀ) Bᵀ. A: (R, in), B: (out, R).
+struct LowRank {
+  Tensor A_RI, B_OR;
+  double scale = 1.0;
+  int64_t rank() const { return A_RI.size(0); }
+};
+
+/// Matrices packed for one pass; they live until clear().
+class PassPacks {
+ public:
+  /// w as (n, k), or its transpose (k, n) where `transposed`; times scale.
+  kernels::Packed add(const Tensor& w, bool transposed, double scale, kernels::Store store);
+
+ private:
+  std::vector<kernels::Block> blocks_;
+  size_t used_ = 0;
+};
+
+kernels::Store store_of(at::ScalarType dtype);
+kernels::Plain plain_of(const Tensor& w);
+
+}  // namespace hellora

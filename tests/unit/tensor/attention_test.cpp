@@ -1,0 +1,53 @@
+// Attention of packed documents against the general operator, document by document. T rows, A heads, G key heads, C width.
+#include "hellora/tensor/attention.h"
+
+#include "tests/support/tensors.h"
+#include "tests/support/tolerances.h"
+
+namespace hellora {
+namespace {
+
+using namespace testing;
+
+Tensor plain(const Tensor& q, const Tensor& k, const Tensor& v, const std::vector<Stretch>& documents) {
+  std::vector<Tensor> parts;
+  for (const Stretch& one : documents) {
+    const auto heads = [&](const Tensor& x) { return x.narrow(0, one.start, one.length).transpose(0, 1); };
+    const int64_t repeat = q.size(1) / k.size(1);
+    const Tensor keys = heads(k).repeat_interleave(repeat, 0), values = heads(v).repeat_interleave(repeat, 0);
+    Tensor scores = at::matmul(heads(q), keys.transpose(1, 2)) / std::sqrt(static_cast<double>(q.size(2)));
+    const Tensor hidden = at::ones({one.length, one.length}, at::TensorOptions(at::kBool)).triu(1);
+    scores = scores.masked_fill(hidden, -std::numeric_limits<double>::infinity());
+    parts.push_back(at::matmul(at::softmax(scores, -1), values).transpose(0, 1).reshape({one.length, -1}));
+  }
+  return at::cat(parts);
+}
+
+TEST(AttendDocuments, EqualsPlainAttentionWithGradients) {
+  const std::vector<Stretch> documents = {{0, 5}, {5, 1}, {6, 14}};
+  for (const int64_t groups : {4, 2, 1}) {
+    const Tensor q = random_leaf({20, 4, 8}, 1), k = random_leaf({20, groups, 8}, 2), v = random_leaf({20, groups, 8}, 3);
+    const Tensor got = attend_documents(q, k, v, documents, {}), want = plain(q, k, v, documents), c = random_tensor({20, 32}, 4);
+    EXPECT_TRUE(close_to(got, want, kSameMath64));
+    const auto got_grad = gradients(got, c, {q, k, v}), want_grad = gradients(want, c, {q, k, v});
+    for (size_t g = 0; g < 3; ++g) EXPECT_TRUE(close_to(got_grad[g], want_grad[g], kSameMath64 * 10)) << g;
+  }
+}
+
+TEST(AttendDocuments, SavedInBf16IsClose) {
+  const std::vector<Stretch> documents = {{0, 20}};
+  const Tensor q = random_leaf({20, 4, 8}, 1, at::kFloat), k = random_leaf({20, 4, 8}, 2, at::kFloat),
+               v = random_leaf({20, 4, 8}, 3, at::kFloat);
+  const Tensor c = random_tensor({20, 32}, 4, at::kFloat);
+  const Tensor exact = attend_documents(q, k, v, documents, {}),
+               kept = attend_documents(q, k, v, documents, {kernels::Math::full, at::kBFloat16});
+  EXPECT_TRUE(same_bytes(kept, exact));
+  const auto want = gradients(exact, c, {q, k, v}), got = gradients(kept, c, {q, k, v});
+  for (size_t g = 0; g < 3; ++g) {
+    EXPECT_TRUE(close_to(got[g], want[g], 2e-2)) << g;
+    EXPECT_FALSE(same_bytes(got[g], want[g])) << g;
+  }
+}
+
+}  // namespace
+}  // namespace hellora
