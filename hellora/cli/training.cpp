@@ -118,6 +118,11 @@ void settle_memory(RunConfig* config, const ModelShape& shape) {
   config->train.micro_batch_tokens = tokens;
 }
 
+Forecast forecast_run(const RunConfig& config, const ModelShape& shape, const AdapterSet& adapters) {
+  return forecast_training(shape, training_needs(config, shape, adapters.flat_param().numel(), micro_batch_tokens(config),
+                                                 adapted_layers(adapters, shape.layers)));
+}
+
 Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Plan& plan) {
   const Ratios ratios = count_ratios(outcome.base, outcome.trainable, outcome.trainable_all_experts);
   double coverage = 0;
@@ -340,9 +345,7 @@ TrainOutcome run_training(RunConfig* config, Prepared& prepared, bool quiet) {
   outcome.base = count_base(decoder.shape());
   outcome.trainable = adapters.trainable();
   outcome.trainable_all_experts = count_trainable(decoder.shape(), config->adapter, all_experts(decoder.shape()));
-  outcome.forecast =
-      forecast_training(decoder.shape(), training_needs(*config, decoder.shape(), adapters.flat_param().numel(),
-                                                        micro_batch_tokens(*config), adapted_layers(adapters, decoder.shape().layers)));
+  outcome.forecast = forecast_run(*config, decoder.shape(), adapters);
   log_info("trainable " + with_commas(outcome.trainable) + " of " + with_commas(outcome.base) + "; forecast peak memory " +
            human_bytes(static_cast<double>(outcome.forecast.total())));
   const Json identity = run_identity(*config, decoder, train, plan);

@@ -1,0 +1,203 @@
+#include "hellora/kernels/dropout.h"
+#include "hellora/tensor/expert_pass.h"
+
+namespace hellora {
+
+template <class Real>
+std::vector<Packed> ExpertPass<Real>::weights(const ExpertParams& bank) {
+  std::vector<Packed> out = bank.call->frozen;
+  for (size_t j = 0; j < bank.own.size(); ++j) {
+    if (group_rows(static_cast<int64_t>(j)) > 0) out[j] = packs_.add(bank.own[j], false, 1.0, store_);
+  }
+  return out;
+}
+
+template <class Real>
+std::vector<Packed> ExpertPass<Real>::a_packs(const ExpertParams& bank) {
+  std::vector<Packed> out(bank.a.size());
+  for (size_t j = 0; j < bank.a.size(); ++j) {
+    if (group_rows(static_cast<int64_t>(j)) > 0) out[j] = packs_.add(bank.a[j], false, 1.0, store_);
+  }
+  return out;
+}
+
+template <class Real>
+std::vector<Packed> ExpertPass<Real>::b_packs(const ExpertParams& bank, bool transposed) {
+  std::vector<Packed> out(bank.b.size());
+  for (size_t j = 0; j < bank.b.size(); ++j) {
+    if (group_rows(static_cast<int64_t>(j)) > 0) out[j] = packs_.add(bank.b[j], transposed, bank.scale(static_cast<int64_t>(j)), store_);
+  }
+  return out;
+}
+
+template <class Real>
+void ExpertPass<Real>::low_part(const kernels::Operand<Real>& operand, size_t t, int64_t at, const Packed& a, Tensor& u, int64_t to) const {
+  const RowTile& tile = operand.tiles()[t];
+  alignas(64) std::array<Real, static_cast<size_t>(kernels::kMaxTileRows) * kernels::kPanel> c;
+  for (int64_t p = 0; p < a.panels(); ++p) {
+    const kernels::Segment segment = operand.segment(t, at, a.padded_k(), a.panel(p), a.store);
+    kernels::primitives<Real>().tile(operand.math(), tile.rows, &segment, 1, c.data(), kernels::kPanel, false, nullptr);
+    const int64_t width = std::min(kernels::kPanel, a.n - p * kernels::kPanel);
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      std::copy(c.data() + r * kernels::kPanel, c.data() + r * kernels::kPanel + width,
+                data(u) + (tile.first + r) * u.size(1) + p * kernels::kPanel);
+    }
+  }
+  operand.fill(t, to, plain(u), a.n, padded(a.n));
+}
+
+template <class Real>
+void ExpertPass<Real>::mask_rows(const RowTile& tile, int64_t n, RngKey key, Real* mask) const {
+  std::array<int64_t, kernels::kMaxTileRows> token{}, expert{};
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    const int64_t own = call_.order.token_N[static_cast<size_t>(tile.first + r)];
+    token[static_cast<size_t>(r)] = call_.row_name.empty() ? own : call_.row_name[static_cast<size_t>(own)];
+    expert[static_cast<size_t>(r)] = call_.expert_of[static_cast<size_t>(tile.group)];
+  }
+  kernels::dropout_mask(key, call_.dropout.rate, token.data(), expert.data(), tile.rows, n, mask);
+}
+
+template <class Real>
+void ExpertPass<Real>::dropped(const RowTile& tile, const kernels::Rows<Real>& source, int64_t n, RngKey key, Real* buffer) const {
+  mask_rows(tile, n, key, buffer);
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    const Real* x = source.row(tile.first + r);
+    for (int64_t i = 0; i < n; ++i) buffer[r * n + i] *= x[i];
+  }
+}
+
+template <class Real>
+Tensor ExpertPass<Real>::dropped_rows(const kernels::Rows<Real>& source, int64_t n, RngKey key) const {
+  Tensor out = at::empty({hot_rows_, n}, options());
+  const std::vector<RowTile> tiles =
+      kernels::cut_rows(std::span(call_.order.offsets).first(static_cast<size_t>(hot_) + 1), kernels::kMaxTileRows);
+#pragma omp parallel for schedule(dynamic)
+  for (size_t t = 0; t < tiles.size(); ++t) dropped(tiles[t], source, n, key, data(out) + tiles[t].first * n);
+  return out;
+}
+
+template <class Real>
+std::vector<Real> ExpertPass<Real>::sorted_weights(const Tensor& w_TK) const {
+  std::vector<Real> w_N(static_cast<size_t>(rows_));
+  const Real* source = w_TK.const_data_ptr<Real>();
+  for (size_t n = 0; n < w_N.size(); ++n) w_N[n] = source[call_.order.source_N[n]];
+  return w_N;
+}
+
+/// [x | u_gate | u_up] of every row; u only for adapted ordinals.
+template <class Real>
+kernels::Operand<Real> ExpertPass<Real>::input_operand(const Tensor& x_TD, Kept* kept) {
+  const int64_t d = x_TD.size(1);
+  const std::vector<Packed> a_gate = a_packs(gate_), a_up = a_packs(up_);
+  kept->u_gate = at::empty({gate_.a.empty() ? 0 : hot_rows_, gate_.widest()}, options());
+  kept->u_up = at::empty({up_.a.empty() ? 0 : hot_rows_, up_.widest()}, options());
+  std::vector<int64_t> columns;
+  // After dropout the low-rank parts read another input: it takes its place behind x, and is not multiplied with W.
+  for (int64_t g = 0; g < groups_; ++g) {
+    columns.push_back(padded(d) + padded(gate_.rank(g)) + padded(up_.rank(g)) + (drops() && g < hot_ ? padded(d) : 0));
+  }
+  kernels::Operand<Real> operand(call_.compute.math, call_.order.offsets, columns, expert_scratch());
+  for_tiles(operand, [&](size_t t, const RowTile& tile) {
+    operand.fill(t, 0, gather(x_TD), d, padded(d));
+    const int64_t g = tile.group, u_at = padded(d), low_at = drops() ? u_at + padded(gate_.rank(g)) + padded(up_.rank(g)) : 0;
+    if (!gate_.adapted(g) && !up_.adapted(g)) return;
+    if (drops()) {
+      std::vector<Real> buffer(static_cast<size_t>(tile.rows * d));
+      dropped(tile, gather(x_TD), d, call_.dropout.gate, buffer.data());
+      std::array<const Real*, kernels::kMaxTileRows> source{};
+      for (int64_t r = 0; r < tile.rows; ++r) source[static_cast<size_t>(r)] = buffer.data() + r * d;
+      operand.fill(t, low_at, source.data(), d, padded(d));
+    }
+    if (gate_.adapted(g)) low_part(operand, t, low_at, a_gate[static_cast<size_t>(g)], kept->u_gate, u_at);
+    if (up_.adapted(g)) low_part(operand, t, low_at, a_up[static_cast<size_t>(g)], kept->u_up, u_at + padded(gate_.rank(g)));
+  });
+  return operand;
+}
+
+/// One projection of every row, with the low-rank part of bank `bank` at `at` + the bank's place.
+template <class Real>
+Tensor ExpertPass<Real>::project(const kernels::Operand<Real>& operand, const ExpertParams& bank, int64_t at, const std::vector<Packed>& w,
+                                 int64_t outputs) {
+  const std::vector<Packed> b = b_packs(bank, false);
+  const bool second = &bank == &up_;
+  Tensor out = at::empty({rows_, outputs}, options());
+  kernels::multiply_forward<Real>(
+      operand, outputs,
+      [&](int64_t g, std::vector<Term>& terms) {
+        terms.push_back({0, w[static_cast<size_t>(g)]});
+        if (bank.adapted(g)) terms.push_back({at + (second ? padded(gate_.rank(g)) : 0), b[static_cast<size_t>(g)]});
+      },
+      {},
+      [&](const RowTile& tile, int64_t column, int64_t panels, const Real* c, int64_t ldc) {
+        const int64_t width = std::min(panels * kernels::kPanel, outputs - column);
+        for (int64_t r = 0; r < tile.rows; ++r)
+          std::copy(c + r * ldc, c + r * ldc + width, data(out) + (tile.first + r) * outputs + column);
+      });
+  return out;
+}
+
+template <class Real>
+Tensor ExpertPass<Real>::forward(const Tensor& x_TD, const Tensor& w_TK, int64_t width_f, Kept* kept) {
+  const int64_t d = x_TD.size(1), f = width_f;
+  {
+    const auto operand = input_operand(x_TD, kept);
+    kept->gate_NF = project(operand, gate_, padded(d), weights(gate_), f);
+    kept->up_NF = project(operand, up_, padded(d), weights(up_), f);
+  }
+  const std::vector<Packed> a_down = a_packs(down_), b_down = b_packs(down_, false), w_down = weights(down_);
+  kept->u_down = at::empty({down_.a.empty() ? 0 : hot_rows_, down_.widest()}, options());
+  std::vector<int64_t> columns;
+  for (int64_t g = 0; g < groups_; ++g) columns.push_back(padded(f) + padded(down_.rank(g)) + (drops() && g < hot_ ? padded(f) : 0));
+  kernels::Operand<Real> operand(call_.compute.math, call_.order.offsets, columns, expert_scratch());
+  for_tiles(operand, [&](size_t t, const RowTile& tile) {
+    std::vector<Real> h(static_cast<size_t>(tile.rows * f));
+    std::array<const Real*, kernels::kMaxTileRows> source{};
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      const int64_t n = tile.first + r;
+      kernels::primitives<Real>().swiglu(data(kept->gate_NF) + n * f, data(kept->up_NF) + n * f, f, h.data() + r * f);
+      source[static_cast<size_t>(r)] = h.data() + r * f;
+    }
+    operand.fill(t, 0, source.data(), f, padded(f));
+    if (!down_.adapted(tile.group)) return;
+    const int64_t low_at = drops() ? padded(f) + padded(down_.rank(tile.group)) : 0;
+    if (drops()) {
+      std::vector<Real> masked(h.size());
+      mask_rows(tile, f, call_.dropout.down, masked.data());
+      for (size_t i = 0; i < h.size(); ++i) h[i] *= masked[i];
+      operand.fill(t, low_at, source.data(), f, padded(f));
+    }
+    low_part(operand, t, low_at, a_down[static_cast<size_t>(tile.group)], kept->u_down, padded(f));
+  });
+  const std::vector<Real> w_N = sorted_weights(w_TK);
+  Tensor out_TD = at::zeros_like(x_TD);
+  kernels::multiply_forward<Real>(
+      operand, d,
+      [&](int64_t g, std::vector<Term>& terms) {
+        terms.push_back({0, w_down[static_cast<size_t>(g)]});
+        if (down_.adapted(g)) terms.push_back({padded(f), b_down[static_cast<size_t>(g)]});
+      },
+      call_.sequence,
+      [&](const RowTile& tile, int64_t column, int64_t panels, const Real* c, int64_t ldc) {
+        const int64_t width = std::min(panels * kernels::kPanel, d - column);
+        for (int64_t r = 0; r < tile.rows; ++r) {
+          const auto n = static_cast<size_t>(tile.first + r);
+          kernels::primitives<Real>().axpy(w_N[n], c + r * ldc, width, data(out_TD) + call_.order.token_N[n] * d + column);
+        }
+      });
+  return out_TD;
+}
+
+#define HELLORA_FORWARD(Real)                                                                                                      \
+  template Tensor ExpertPass<Real>::forward(const Tensor&, const Tensor&, int64_t, Kept*);                                         \
+  template std::vector<Packed> ExpertPass<Real>::weights(const ExpertParams&);                                                     \
+  template std::vector<Packed> ExpertPass<Real>::a_packs(const ExpertParams&);                                                     \
+  template std::vector<Packed> ExpertPass<Real>::b_packs(const ExpertParams&, bool);                                               \
+  template void ExpertPass<Real>::low_part(const kernels::Operand<Real>&, size_t, int64_t, const Packed&, Tensor&, int64_t) const; \
+  template void ExpertPass<Real>::mask_rows(const RowTile&, int64_t, RngKey, Real*) const;                                         \
+  template Tensor ExpertPass<Real>::dropped_rows(const kernels::Rows<Real>&, int64_t, RngKey) const;                               \
+  template std::vector<Real> ExpertPass<Real>::sorted_weights(const Tensor&) const;
+HELLORA_FORWARD(float)
+HELLORA_FORWARD(double)
+#undef HELLORA_FORWARD
+
+}  // namespace hellora
