@@ -13,11 +13,11 @@ constexpr int kRows = 6;
 
 /// One segment for 16 columns from `column`.
 template <int MR>
-void half_segment(const Segment& s, int column, __m256 (&acc)[MR][2]) {
+void half_segment(const Segment& s, int64_t column, __m256 (&acc)[MR][2]) {
   const auto* a = static_cast<const float*>(s.a);
   const auto multiply = [&](__m256 w0, __m256 w1) {
 #pragma GCC unroll 6
-    for (int i = 0; i < MR; ++i) {
+    for (int64_t i = 0; i < MR; ++i) {
       const __m256 x = _mm256_broadcast_ss(a + i);
       acc[i][0] = _mm256_fmadd_ps(x, w0, acc[i][0]);
       acc[i][1] = _mm256_fmadd_ps(x, w1, acc[i][1]);
@@ -41,16 +41,16 @@ void half_segment(const Segment& s, int column, __m256 (&acc)[MR][2]) {
 
 template <int MR>
 void f32_tile(const Segment* segments, int count, float* c, int64_t ldc, bool add) {
-  for (int column = 0; column < kPanel; column += 16) {
+  for (int64_t column = 0; column < kPanel; column += 16) {
     __m256 acc[MR][2];
 #pragma GCC unroll 6
-    for (int i = 0; i < MR; ++i) {
-      for (int h = 0; h < 2; ++h) acc[i][h] = add ? _mm256_loadu_ps(c + i * ldc + column + 8 * h) : _mm256_setzero_ps();
+    for (int64_t i = 0; i < MR; ++i) {
+      for (int64_t h = 0; h < 2; ++h) acc[i][h] = add ? _mm256_loadu_ps(c + i * ldc + column + 8 * h) : _mm256_setzero_ps();
     }
-    for (int i = 0; i < count; ++i) half_segment<MR>(segments[i], column, acc);
+    for (int64_t i = 0; i < count; ++i) half_segment<MR>(segments[i], column, acc);
 #pragma GCC unroll 6
-    for (int i = 0; i < MR; ++i) {
-      for (int h = 0; h < 2; ++h) _mm256_storeu_ps(c + i * ldc + column + 8 * h, acc[i][h]);
+    for (int64_t i = 0; i < MR; ++i) {
+      for (int64_t h = 0; h < 2; ++h) _mm256_storeu_ps(c + i * ldc + column + 8 * h, acc[i][h]);
     }
   }
 }
@@ -71,7 +71,7 @@ void tile(Math math, int rows, const Segment* segments, int count, float* c, int
 }
 
 void pack_rows(Math math, int rows, const float* const* source, int64_t k, int64_t padded, void* out) {
-  for (int row = 0; row < rows; ++row) {
+  for (int64_t row = 0; row < rows; ++row) {
     for (int64_t i = 0; i < padded; ++i) {
       const float value = i < k ? source[row][i] : 0.0F;
       if (math == Math::bf16) {

@@ -21,7 +21,7 @@ inline void f32_segment_bf16(const Segment& s, __m512 (&acc)[MR][2], const char*
     const __m512i w0 = _mm512_load_si512(b), w1 = _mm512_load_si512(b + 64);
     const __m512 even0 = _mm512_castsi512_ps(_mm512_slli_epi32(w0, 16)), even1 = _mm512_castsi512_ps(_mm512_slli_epi32(w1, 16));
 #pragma GCC unroll 14
-    for (int i = 0; i < MR; ++i) {
+    for (int64_t i = 0; i < MR; ++i) {
       const __m512 x = _mm512_set1_ps(a[i]);
       acc[i][0] = _mm512_fmadd_ps(x, even0, acc[i][0]);
       acc[i][1] = _mm512_fmadd_ps(x, even1, acc[i][1]);
@@ -29,7 +29,7 @@ inline void f32_segment_bf16(const Segment& s, __m512 (&acc)[MR][2], const char*
     a += s.a_step;
     const __m512 odd0 = _mm512_castsi512_ps(_mm512_and_si512(w0, high)), odd1 = _mm512_castsi512_ps(_mm512_and_si512(w1, high));
 #pragma GCC unroll 14
-    for (int i = 0; i < MR; ++i) {
+    for (int64_t i = 0; i < MR; ++i) {
       const __m512 x = _mm512_set1_ps(a[i]);
       acc[i][0] = _mm512_fmadd_ps(x, odd0, acc[i][0]);
       acc[i][1] = _mm512_fmadd_ps(x, odd1, acc[i][1]);
@@ -49,7 +49,7 @@ inline void f32_segment_f32(const Segment& s, __m512 (&acc)[MR][2], const char*&
   for (int64_t k = 0; k < s.k; ++k) {
     const __m512 w0 = _mm512_load_ps(b), w1 = _mm512_load_ps(b + 16);
 #pragma GCC unroll 14
-    for (int i = 0; i < MR; ++i) {
+    for (int64_t i = 0; i < MR; ++i) {
       const __m512 x = _mm512_set1_ps(a[i]);
       acc[i][0] = _mm512_fmadd_ps(x, w0, acc[i][0]);
       acc[i][1] = _mm512_fmadd_ps(x, w1, acc[i][1]);
@@ -66,13 +66,13 @@ template <int MR, class Run>
 inline void tile_of(float* c, int64_t ldc, bool add, const Run& run) {
   __m512 acc[MR][2];
 #pragma GCC unroll 14
-  for (int i = 0; i < MR; ++i) {
+  for (int64_t i = 0; i < MR; ++i) {
     acc[i][0] = add ? _mm512_loadu_ps(c + i * ldc) : _mm512_setzero_ps();
     acc[i][1] = add ? _mm512_loadu_ps(c + i * ldc + 16) : _mm512_setzero_ps();
   }
   run(acc);
 #pragma GCC unroll 14
-  for (int i = 0; i < MR; ++i) {
+  for (int64_t i = 0; i < MR; ++i) {
     _mm512_storeu_ps(c + i * ldc, acc[i][0]);
     _mm512_storeu_ps(c + i * ldc + 16, acc[i][1]);
   }
@@ -81,7 +81,7 @@ inline void tile_of(float* c, int64_t ldc, bool add, const Run& run) {
 template <int MR>
 void f32_tile(const Segment* segments, int count, float* c, int64_t ldc, bool add, const char* next, int64_t step) {
   tile_of<MR>(c, ldc, add, [&](__m512(&acc)[MR][2]) {
-    for (int i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < count; ++i) {
       if (segments[i].store == Store::bf16) {
         f32_segment_bf16<MR>(segments[i], acc, next, step);
       } else {
@@ -94,23 +94,23 @@ void f32_tile(const Segment* segments, int count, float* c, int64_t ldc, bool ad
 /// 16 x 16 words: r[i] lane j becomes r[j] lane i.
 inline void transpose16(__m512i (&r)[16]) {
   __m512i t[16];
-  for (int i = 0; i < 8; ++i) {
+  for (int64_t i = 0; i < 8; ++i) {
     t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
     t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
   }
-  for (int i = 0; i < 4; ++i) {
-    for (int j = 0; j < 2; ++j) {
+  for (int64_t i = 0; i < 4; ++i) {
+    for (int64_t j = 0; j < 2; ++j) {
       r[4 * i + 2 * j] = _mm512_unpacklo_epi64(t[4 * i + j], t[4 * i + 2 + j]);
       r[4 * i + 2 * j + 1] = _mm512_unpackhi_epi64(t[4 * i + j], t[4 * i + 2 + j]);
     }
   }
-  for (int j = 0; j < 4; ++j) {
+  for (int64_t j = 0; j < 4; ++j) {
     t[j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88);
     t[4 + j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xDD);
     t[8 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88);
     t[12 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xDD);
   }
-  for (int j = 0; j < 4; ++j) {
+  for (int64_t j = 0; j < 4; ++j) {
     r[j] = _mm512_shuffle_i32x4(t[j], t[8 + j], 0x88);
     r[8 + j] = _mm512_shuffle_i32x4(t[j], t[8 + j], 0xDD);
     r[4 + j] = _mm512_shuffle_i32x4(t[4 + j], t[12 + j], 0x88);
@@ -146,7 +146,7 @@ void pack_rows(Math math, int rows, const float* const* source, int64_t k, int64
   const int64_t step = math == Math::bf16 ? 32 : 16;  // columns of 16 words
   for (int64_t at = 0; at < padded; at += step) {
     __m512i r[16];
-    for (int i = 0; i < 16; ++i) {
+    for (int64_t i = 0; i < 16; ++i) {
       if (i >= rows) {
         r[i] = _mm512_setzero_si512();
       } else if (math == Math::bf16) {
@@ -164,11 +164,11 @@ void pack_rows(Math math, int rows, const float* const* source, int64_t k, int64
 
 /// One 32 x 32 block of a bf16 panel: words of k pairs become words of n pairs.
 inline void transpose_bf16_block(const char* in, char* out, __m512i low, __m512i high) {
-  for (int half = 0; half < 2; ++half) {
+  for (int64_t half = 0; half < 2; ++half) {
     __m512i r[16];
-    for (int j = 0; j < 16; ++j) r[j] = _mm512_load_si512(in + j * kPairBytes + half * 64);
+    for (int64_t j = 0; j < 16; ++j) r[j] = _mm512_load_si512(in + j * kPairBytes + half * 64);
     transpose16(r);  // r[n]: 16 k pairs of row n
-    for (int i = 0; i < 8; ++i, out += kPairBytes) {
+    for (int64_t i = 0; i < 8; ++i, out += kPairBytes) {
       _mm512_store_si512(out, _mm512_permutex2var_epi16(r[2 * i], low, r[2 * i + 1]));
       _mm512_store_si512(out + 64, _mm512_permutex2var_epi16(r[2 * i], high, r[2 * i + 1]));
     }
@@ -180,18 +180,18 @@ void transpose_panels(const Packed& w, int64_t column, int64_t first, int64_t co
   if (w.store == Store::f32) {
     for (int64_t p = 0; p < count; ++p) {
       const auto* in = reinterpret_cast<const float*>(w.panel(first + p)) + column * kPanel;
-      for (int q = 0; q < 4; ++q) {  // quarters: (16 k) x (16 n)
-        const int k0 = q / 2 * 16, n0 = q % 2 * 16;
+      for (int64_t q = 0; q < 4; ++q) {  // quarters: (16 k) x (16 n)
+        const int64_t k0 = q / 2 * 16, n0 = q % 2 * 16;
         __m512i r[16];
-        for (int j = 0; j < 16; ++j) r[j] = _mm512_load_si512(in + (k0 + j) * kPanel + n0);
+        for (int64_t j = 0; j < 16; ++j) r[j] = _mm512_load_si512(in + (k0 + j) * kPanel + n0);
         transpose16(r);
-        for (int j = 0; j < 16; ++j) _mm512_store_si512(target + ((p * kPanel + n0 + j) * kPanel + k0) * 4, r[j]);
+        for (int64_t j = 0; j < 16; ++j) _mm512_store_si512(target + ((p * kPanel + n0 + j) * kPanel + k0) * 4, r[j]);
       }
     }
     return;
   }
   alignas(64) uint16_t order[64];
-  for (int k = 0; k < 16; ++k) {
+  for (int64_t k = 0; k < 16; ++k) {
     order[2 * k] = static_cast<uint16_t>(k);
     order[2 * k + 1] = static_cast<uint16_t>(32 + k);
     order[32 + 2 * k] = static_cast<uint16_t>(16 + k);
@@ -201,7 +201,7 @@ void transpose_panels(const Packed& w, int64_t column, int64_t first, int64_t co
   const char* in = reinterpret_cast<const char*>(w.panel(first)) + column / 2 * kPairBytes;
   for (int64_t p = 0; p < count; ++p, in += w.panel_bytes(), target += kPanel * kPanel * 2) {
     const char* ahead = in + w.panel_bytes();  // the next block is far away: no hardware stream finds it
-    for (int j = 0; j < 32; ++j) _mm_prefetch(ahead + j * 64, _MM_HINT_T0);
+    for (int64_t j = 0; j < 32; ++j) _mm_prefetch(ahead + j * 64, _MM_HINT_T0);
     transpose_bf16_block(in, target, low, high);
   }
 }

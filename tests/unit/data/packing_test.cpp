@@ -57,7 +57,9 @@ TEST(Packing, RespectsTheBudgetAndFillsIt) {
     int64_t tokens = 0;
     for (const int64_t i : batches[b]) tokens += length(i);
     EXPECT_LE(tokens, 64);
-    if (b + 1 < batches.size()) EXPECT_GT(tokens + length(batches[b + 1][0]), 64);  // closed only because the next did not fit
+    if (b + 1 < batches.size()) {
+      EXPECT_GT(tokens + length(batches[b + 1][0]), 64);  // closed only because the next did not fit
+    }
   }
 }
 
