@@ -30,6 +30,10 @@ class Loader {
       throw FormatError(checkpoint_.folder().string() + ": tensor " + name + " has shape " + shape_text(info.shape) +
                         ", config.json asks for " + shape_text(shape));
     }
+    if (!at::isFloatingType(torch_dtype(info.dtype))) {
+      throw FormatError(checkpoint_.folder().string() + ": tensor " + name + " holds " + dtype_name(info.dtype) +
+                        "; expected BF16, F16, F32 or F64");
+    }
     Tensor tensor = read_tensor(info, checkpoint_.bytes(name), dtype);
     checkpoint_.drop(name);
     taken_.insert(name);

@@ -54,13 +54,14 @@ Audit::Audit(const Decoder& decoder, const AdapterSet& adapters)
   }
   rows_M = at::zeros({members}, at::TensorOptions(at::kLong));
   reach_M = at::zeros_like(rows_M);
+  step_rows_M = at::zeros_like(rows_M);
   step_reach_M = at::zeros_like(rows_M);
   grad_sq_P = at::zeros({static_cast<int64_t>(adapters.specs().size())}, at::TensorOptions(at::kDouble));
 }
 
 void Audit::begin_micro_batch(const Reach& reach) {
   reach_ = &reach;
-  int64_t* rows = rows_M.data_ptr<int64_t>();
+  int64_t* rows = step_rows_M.data_ptr<int64_t>();
   int64_t* reached = step_reach_M.data_ptr<int64_t>();
   for (size_t s = 0; s < adapters_.sites().size(); ++s) {
     const Site& site = adapters_.sites()[s];
@@ -84,13 +85,15 @@ void Audit::on_route(int64_t layer, const Routing& routing) {
     const Site& site = adapters_.sites()[s];
     if (site.layer != layer || !is_expert_slot(site.slot)) continue;
     for (size_t m = 0; m < site.members.size(); ++m) {
-      rows_M.data_ptr<int64_t>()[member_index(s, m)] += rows[static_cast<size_t>(site.members[m].expert)];
+      step_rows_M.data_ptr<int64_t>()[member_index(s, m)] += rows[static_cast<size_t>(site.members[m].expert)];
       step_reach_M.data_ptr<int64_t>()[member_index(s, m)] += reached[static_cast<size_t>(site.members[m].expert)];
     }
   }
 }
 
 void Audit::after_backward(double lr) {
+  rows_M.add_(step_rows_M);  // only now: an interrupted step leaves no trace in a checkpoint
+  step_rows_M.zero_();
   if (lr > 0) {
     reach_M.add_(step_reach_M);
     double* sums = grad_sq_P.data_ptr<double>();

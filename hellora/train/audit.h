@@ -35,7 +35,7 @@ class Audit : public Observer {
   uint64_t frozen_hash_;
   std::vector<int64_t> member_begin_;  // index of each site's first member
   Tensor rows_M, reach_M;              // int64, per member; reach counts only steps with lr > 0
-  Tensor step_reach_M;                 // of the open step
+  Tensor step_rows_M, step_reach_M;    // of the open step
   Tensor grad_sq_P;                    // fp64, per parameter
   const Reach* reach_ = nullptr;
 };

@@ -109,6 +109,7 @@ assert all(not set(h["experts"]) & set(c["experts"]) for h, c in zip(hot, cold))
 trained() {
   cat >"$scratch/train.yaml" <<YAML
 model: $model
+compute: {matmul: fp32}
 data: {train: $train, eval: $eval}
 select: {mode: base, policy: hot, k: 3}
 adapter: {rank: 4, alpha: 8}
