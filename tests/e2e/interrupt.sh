@@ -60,7 +60,8 @@ in_the_profile() {
 second_stops() {
   local folder=$scratch/second
   rows 1,900 >"$scratch/long.jsonl"
-  start train "${settings[@]}" "data.train=$scratch/long.jsonl" "output=$folder" select.policy=all train.micro_batch_tokens=200000 train.grad_accumulation=8
+  # The plain kernels are slow on purpose here: the micro-batch must still be open when the signals come.
+  HELLORA_KERNEL=reference start train "${settings[@]}" "data.train=$scratch/long.jsonl" "output=$folder" select.policy=all train.micro_batch_tokens=200000 train.grad_accumulation=8
   until_true "$process" said '^info: trainable' || fail "second signal: the run ended before it"
   until_true "$process" test -e "$folder/metrics.jsonl" || fail "second signal: the run ended before training"
   kill -INT "$process"

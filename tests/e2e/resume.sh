@@ -120,7 +120,7 @@ changed_configuration() {
   refused training train.max_steps=20
   refused adapter adapter.rank=8
   refused adapter adapter.dropout=0
-  refused adapter compute.weights=fp32
+  refused adapter compute.saved=bf16
   refused seed seed=9
   refused select select.k=2
   refused select select.policy=random
