@@ -64,6 +64,7 @@ second_stops() {
   HELLORA_KERNEL=reference start train "${settings[@]}" "data.train=$scratch/long.jsonl" "output=$folder" select.policy=all train.micro_batch_tokens=200000 train.grad_accumulation=8
   until_true "$process" said '^info: trainable' || fail "second signal: the run ended before it"
   until_true "$process" test -e "$folder/metrics.jsonl" || fail "second signal: the run ended before training"
+  sleep 1 # the files are there just before the micro-batch is open
   kill -INT "$process"
   sleep 0.3
   check "second signal: the first one waits for the open micro-batch" kill -0 "$process"

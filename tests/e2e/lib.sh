@@ -94,12 +94,13 @@ same_run() {  # two run folders: adapter, every checkpoint, plan, losses
   diff <(metrics "$one") <(metrics "$two")
 }
 
-# Waits until the command succeeds; false when the process has ended before.
+# Waits until the command succeeds; false when the process has ended before. hurry=yes looks without a pause, for moments
+# that pass quickly.
 until_true() {  # process, command
   local process=$1
   shift
   until "$@"; do
     kill -0 "$process" 2>/dev/null || return 1
-    sleep 0.01
+    [ "${hurry:-no}" = yes ] || sleep 0.01
   done
 }
