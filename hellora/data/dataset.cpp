@@ -28,7 +28,7 @@ struct Reader {
     const size_t prompt = example.ids.size();
     const std::vector<int64_t> completion = tokenizer.encode(text.completion, text.prompt.empty());
     example.ids.insert(example.ids.end(), completion.begin(), completion.end());
-    if (tokenizer.eos()) example.ids.push_back(*tokenizer.eos());
+    if (const std::optional<int64_t> eos = tokenizer.eos()) example.ids.push_back(*eos);
     if (!shorten(example, where)) return;
     check_ids(example, where);
     label(example, config.train_on == "all" ? 0 : prompt);
@@ -92,7 +92,7 @@ int64_t Dataset::supervised() const {
 Dataset load_dataset(const std::vector<std::string>& files, const DataConfig& config, const Tokenizer& tokenizer, int64_t vocab) {
   Reader reader{config, tokenizer, vocab, nullptr, {}};
   for (const std::string& file : files) {
-    for_each_json_line(file, [&](int64_t line, Json value) { reader.record(value, file + ":" + std::to_string(line)); });
+    for_each_json_line(file, [&](int64_t line, const Json& value) { reader.record(value, file + ":" + std::to_string(line)); });
   }
   Dataset& out = reader.out;
   if (out.examples.empty()) {
@@ -100,6 +100,7 @@ Dataset load_dataset(const std::vector<std::string>& files, const DataConfig& co
                     " longer than data.max_length " + std::to_string(config.max_length) + ", " + std::to_string(out.skipped_empty) +
                     " without a supervised token)");
   }
+  HELLORA_CHECK(reader.format != nullptr, "an example was rendered in some format");
   out.format = std::string(reader.format->name);
   for (const Example& example : out.examples) {
     out.hash = hash_bytes(std::as_bytes(std::span(example.ids)), out.hash);

@@ -9,13 +9,15 @@ void dot_tile(const Segment* segments, int count, float* c, int64_t ldc, bool ad
   tile_of<MR>(c, ldc, add, [&](__m512(&acc)[MR][2]) {
     for (int64_t i = 0; i < count; ++i) {
       const Segment& s = segments[i];
-      const auto* a = static_cast<const uint32_t*>(s.a);
+      const auto* a = static_cast<const float*>(s.a);  // a pair of bf16 moves as one 32-bit word
       const auto* b = static_cast<const char*>(s.b);
       for (int64_t k = 0; k < s.k; k += 2) {
-        const auto w0 = reinterpret_cast<__m512bh>(_mm512_load_si512(b)), w1 = reinterpret_cast<__m512bh>(_mm512_load_si512(b + 64));
+        const auto w0 = reinterpret_cast<__m512bh>(_mm512_load_ps(b)), w1 = reinterpret_cast<__m512bh>(_mm512_load_ps(b + 64));
 #pragma GCC unroll 14
         for (int64_t r = 0; r < MR; ++r) {
-          const auto x = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(a[r])));
+          __m512 pair = _mm512_set1_ps(a[r]);
+          asm("" : "+v"(pair));  // clang 16 crashes when it folds this broadcast into the product
+          const auto x = reinterpret_cast<__m512bh>(pair);
           acc[r][0] = _mm512_dpbf16_ps(acc[r][0], w0, x);
           acc[r][1] = _mm512_dpbf16_ps(acc[r][1], w1, x);
         }

@@ -174,10 +174,10 @@ std::string Tokenizer::decode(std::span<const int64_t> ids, bool skip_special) c
   std::string bytes;
   for (const int64_t id : ids) {
     const auto i = static_cast<size_t>(id);
-    if (id < 0 || i >= impl_->tokens.size() || !impl_->tokens[i])
-      throw DataError("token id " + std::to_string(id) + " is not in the vocabulary");
+    const auto* token = id >= 0 && i < impl_->tokens.size() ? &impl_->tokens[i] : nullptr;
+    if (token == nullptr || !token->has_value()) throw DataError("token id " + std::to_string(id) + " is not in the vocabulary");
     if (skip_special && impl_->special_ids[i] != 0) continue;
-    bytes += impl_->added_ids[i] != 0 ? *impl_->tokens[i] : from_byte_alphabet(*impl_->tokens[i]);
+    bytes += impl_->added_ids[i] != 0 ? token->value() : from_byte_alphabet(token->value());
   }
   return replace_broken_utf8(bytes);
 }
