@@ -37,31 +37,25 @@ Dataset random_rows(int64_t rows, int64_t length, int64_t vocab, double supervis
   return data;
 }
 
-Plan first_experts(const ModelShape& shape, int64_t hot) {
-  Plan plan = all_experts(shape);
-  for (LayerPlan& layer : plan.layers) layer.experts.resize(static_cast<size_t>(hot));
-  return plan;
-}
-
 struct Totals {
   double step = 0, forward = 0, backward = 0, optimizer = 0, probe = 0;
   int64_t tokens = 0, probes = 0;
-  double hot_share = 0;
+  double hot_share = 0, adapted_share = 0;
 };
 
-/// Share of the routed slots that the first `hot` experts take, over all layers and passes.
+/// Share of the routed slots that the first experts take, over all layers and passes.
 class ShareCounter : public Observer {
  public:
-  explicit ShareCounter(int64_t hot) : hot_(hot) {}
+  explicit ShareCounter(int64_t first) : first_(first) {}
   void on_route(int64_t, const Routing& routing) override {
     all_ += routing.ids_TK.numel();
-    inside_ += (routing.ids_TK < hot_).sum().item<int64_t>();
+    inside_ += (routing.ids_TK < first_).sum().item<int64_t>();
   }
   bool watches_all_rows() const override { return false; }
   double share() const { return all_ > 0 ? static_cast<double>(inside_) / static_cast<double>(all_) : 0; }
 
  private:
-  int64_t hot_, all_ = 0, inside_ = 0;
+  int64_t first_, all_ = 0, inside_ = 0;
 };
 
 Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& config, kernels::Math math, uint64_t seed) {
@@ -70,7 +64,7 @@ Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& c
   decoder.bind(&adapters);
   const int64_t length = std::min(o.length, o.tokens), rows = std::max<int64_t>(1, o.tokens / length);
   const Dataset data = random_rows(rows * (o.steps + 1), length, shape.vocab, o.supervised, seed);
-  ShareCounter share(o.hot);
+  ShareCounter share(o.busy_experts()), adapted(o.hot);
   TrainJob job;
   job.decoder = &decoder;
   job.adapters = &adapters;
@@ -78,7 +72,7 @@ Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& c
   job.config.max_steps = o.steps + 1;
   job.packing = {rows * length, true, length};
   job.seed = seed;
-  job.observers = {&share};
+  job.observers = {&share, &adapted};
   Totals total;
   job.before_batch = [&](const PackedBatch&) {
     total.probe += kernels::probe_arithmetic(math);
@@ -95,6 +89,7 @@ Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& c
   train(job);
   decoder.bind(nullptr);
   total.hot_share = share.share();
+  total.adapted_share = adapted.share();
   return total;
 }
 
@@ -102,6 +97,34 @@ Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& c
 double step_flops(const StepOptions& o, const ModelShape& s, const AdapterConfig& config, double coverage) {
   const double scores = 3.5 * 2.0 * static_cast<double>(s.layers * std::min(o.length, o.tokens) * s.q_width());
   return 2 * base_flops(s) + scores + (o.hot > 0 ? 3 * adapter_flops(s, config, coverage) : 0);
+}
+
+AdapterConfig adapter_of(const StepOptions& o, const ModelShape& shape) {
+  AdapterConfig adapter;
+  adapter.rank = o.rank;
+  adapter.dropout = o.dropout;
+  if (o.hot == 0) adapter.targets = {"q", "k", "v", "o", "router"};
+  adapter.targets = resolve_targets(shape, adapter);
+  return adapter;
+}
+
+/// StateError when the machine has less.
+Forecast forecast_step(const StepOptions& o, const ComputeConfig& config, const ModelShape& shape, const AdapterConfig& adapter) {
+  TrainingNeeds needs;
+  needs.weights = weight_bytes(shape, o.weights == "bf16" ? 2 : 4);
+  needs.trainable = count_trainable(shape, adapter, first_experts(shape, o.hot));
+  needs.tokens = o.tokens;
+  needs.adapted_layers = shape.layers;
+  needs.saved_bytes = config.saved == "bf16" ? 2 : 4;
+  needs.operand_bytes = config.matmul == "bf16" ? 2 : 4;
+  needs.dropout = o.dropout > 0;
+  const Forecast forecast = forecast_training(shape, needs);
+  if (forecast.total() > machine_bytes()) {
+    throw StateError("bench: the weights need " + human_bytes(static_cast<double>(forecast.weights)) + ", the step " +
+                     human_bytes(static_cast<double>(forecast.total() - forecast.weights)) + ", the machine has " +
+                     human_bytes(static_cast<double>(machine_bytes())) + "; fewer --layers or --tokens need less");
+  }
+  return forecast;
 }
 
 }  // namespace
@@ -112,6 +135,7 @@ void StepOptions::declare(CLI::App& app) {
   app.add_option("--tokens", tokens, "tokens of a step")->check(CLI::Range(1, 1 << 22));
   app.add_option("--seq-len", length, "tokens of a document")->check(CLI::Range(4, 1 << 20));
   app.add_option("--hot", hot, "adapted experts per layer; 0: attention and router only")->check(CLI::Range(0, 65536));
+  app.add_option("--busy", busy, "experts that --hot-share is about; 0: the adapted ones")->check(CLI::Range(0, 65536));
   app.add_option("--hot-share", hot_share, "share of the routed slots that these experts take; 0: whatever comes")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--rank", rank, "rank")->check(CLI::Range(1, 65536));
@@ -126,34 +150,30 @@ void StepOptions::declare(CLI::App& app) {
 int bench_step(const StepOptions& o, uint64_t seed, bool json) {
   ModelShape shape = find_preset(o.arch);
   if (o.layers > 0) shape.layers = o.layers;
-  if (o.hot > shape.experts)
-    throw ConfigError("bench: --hot " + std::to_string(o.hot) + " but the model has " + std::to_string(shape.experts) + " experts");
+  if (std::max(o.hot, o.busy) > shape.experts)
+    throw ConfigError("bench: --hot " + std::to_string(o.hot) + ", --busy " + std::to_string(o.busy) + " but the model has " +
+                      std::to_string(shape.experts) + " experts");
   ComputeConfig config;
   config.weights = o.weights;
   config.matmul = o.matmul;
   config.saved = o.saved;
   const Compute compute = resolve_compute(&config);
-  const int64_t needed = weight_bytes(shape, o.weights == "bf16" ? 2 : 4);
-  if (needed > machine_bytes())
-    throw StateError("bench: the weights need " + human_bytes(static_cast<double>(needed)) + ", the machine has " +
-                     human_bytes(static_cast<double>(machine_bytes())) + "; fewer --layers need less");
+  const AdapterConfig adapter = adapter_of(o, shape);
+  const Forecast forecast = forecast_step(o, config, shape, adapter);
   const WeightDtypes dtypes{o.weights == "bf16" ? at::kBFloat16 : at::kFloat, at::kFloat};
-  Decoder decoder(shape, synthetic_weights(shape, dtypes, o.hot, o.hot_share, seed), at::kFloat, compute);
-  AdapterConfig adapter;
-  adapter.rank = o.rank;
-  adapter.dropout = o.dropout;
-  if (o.hot == 0) adapter.targets = {"q", "k", "v", "o", "router"};
-  adapter.targets = resolve_targets(shape, adapter);
+  Decoder decoder(shape, synthetic_weights(shape, dtypes, o.busy_experts(), o.hot_share, seed), at::kFloat, compute);
   const Totals t = time_steps(o, decoder, adapter, compute.math, seed);
   const auto per_step = [&](double seconds) { return seconds / static_cast<double>(o.steps); };
   const double rate = static_cast<double>(t.tokens) / t.step, probe = t.probe / static_cast<double>(t.probes);
-  const double limit = probe / step_flops(o, shape, adapter, t.hot_share);
+  const double limit = probe / step_flops(o, shape, adapter, t.adapted_share);
   const Json result{{"arch", o.arch},
                     {"layers", shape.layers},
                     {"tokens", o.tokens},
                     {"seq_len", o.length},
                     {"hot", o.hot},
+                    {"busy", o.busy_experts()},
                     {"hot_share", t.hot_share},
+                    {"adapted_share", t.adapted_share},
                     {"rank", o.rank},
                     {"matmul", config.matmul},
                     {"saved", config.saved},
@@ -167,7 +187,8 @@ int bench_step(const StepOptions& o, uint64_t seed, bool json) {
                       {"optimizer", per_step(t.optimizer)}}},
                     {"probe", {{"gflops", probe * 1e-9}}},
                     {"fraction_of_limit", rate / limit},
-                    {"peak_rss_bytes", peak_resident_bytes()}};
+                    {"peak_rss_bytes", peak_resident_bytes()},
+                    {"forecast_rss_bytes", forecast.total()}};
   if (json) {
     std::cout << result.dump() << "\n";
     return 0;
@@ -178,8 +199,9 @@ int bench_step(const StepOptions& o, uint64_t seed, bool json) {
                              {"  forward", fixed(per_step(t.forward), 3)},
                              {"  backward", fixed(per_step(t.backward), 3)},
                              {"  optimizer", fixed(per_step(t.optimizer), 3)},
-                             {"slots of adapted experts", percent(t.hot_share)},
-                             {"peak memory", human_bytes(static_cast<double>(peak_resident_bytes()))}});
+                             {"slots of busy experts", percent(t.hot_share)},
+                             {"memory forecast / peak", human_bytes(static_cast<double>(forecast.total())) + " / " +
+                                                            human_bytes(static_cast<double>(peak_resident_bytes()))}});
   return 0;
 }
 

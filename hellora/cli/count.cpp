@@ -12,13 +12,6 @@
 namespace hellora {
 namespace {
 
-/// k experts in every layer; which ones does not matter for counting.
-Plan first_experts(const ModelShape& shape, int64_t k) {
-  Plan plan = all_experts(shape);
-  for (LayerPlan& layer : plan.layers) layer.experts.resize(static_cast<size_t>(k));
-  return plan;
-}
-
 class Count : public Command {
  public:
   void declare(CLI::App& app) override {

@@ -57,6 +57,9 @@ class ForwardCommand : public Command {
     const Rows rows = read_rows(json, "input_ids", shape.vocab, false, ids_);
     const Rows labels = json.contains("labels") ? read_rows(json, "labels", shape.vocab, true, ids_) : rows;
     const auto batch = static_cast<int64_t>(rows.size()), length = static_cast<int64_t>(rows[0].size());
+    if (length > shape.max_positions)
+      throw FormatError(ids_ + ": rows have " + std::to_string(length) + " tokens, the model has " + std::to_string(shape.max_positions) +
+                        " positions");
     if (labels.size() != rows.size() || labels[0].size() != rows[0].size())
       throw FormatError(ids_ + ": \"labels\" must have the shape of \"input_ids\"");
     std::vector<int64_t> targets;

@@ -8,6 +8,7 @@
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/kernels/row.h"
+#include "hellora/tensor/allocator.h"
 #include "hellora/tensor/torch.h"
 
 namespace hellora {
@@ -92,7 +93,7 @@ int main(int argc, char** argv) {
   using namespace hellora;
   // Products of one tile are single-threaded; this makes them independent of memory alignment as well.
   setenv("MKL_CBWR", "AVX2,STRICT", 0);
-  setenv("THP_MEM_ALLOC_ENABLE", "1", 0);  // huge pages for large tensors: a page fault per 2 MiB instead of per 4 KiB
+  install_allocator();
   try {
     return run_program(argc, argv);
   } catch (const Error& error) {

@@ -110,7 +110,8 @@ class Applier {
       if (inner.size() >= 2 && inner.front() == '[' && inner.back() == ']') inner = inner.substr(1, inner.size() - 2);
       values.clear();
       for (const std::string& part : split(inner, ',')) {
-        for (const std::string& word : split(trim(part), ' ')) {
+        const std::vector<std::string> words = field.spaces ? std::vector<std::string>{trim(part)} : split(trim(part), ' ');
+        for (const std::string& word : words) {
           if (!word.empty()) values.push_back(word);
         }
       }
@@ -188,8 +189,9 @@ void load_config(RunConfig* config, const Path& file, const std::vector<std::str
     for (const YamlEntry& entry : read_yaml(file)) {
       std::vector<std::string> values = entry.values;
       const std::string where = file.string() + ":" + std::to_string(entry.line);
-      if (!entry.is_list && values.size() == 1 &&
-          config_fields(config).find(aliases().contains(entry.key) ? aliases().at(entry.key) : entry.key, where).is_list) {
+      const Fields fields = config_fields(config);
+      const Field& field = fields.find(aliases().contains(entry.key) ? aliases().at(entry.key) : entry.key, where);
+      if (!entry.is_list && values.size() == 1 && field.is_list && !field.spaces) {
         values = split(values[0], ' ');  // "targets: q k v" reads as three names
       }
       applier.apply(entry.key, values, where);
@@ -204,6 +206,8 @@ std::string config_yaml(RunConfig* config) {
   const Fields fields = config_fields(config);
   std::string out, section;
   for (const Field& field : fields.all()) {
+    // A plan may have ranks of its own, which a rank that the user gives would contradict: unless given, it stays unsaid.
+    if (field.key == "adapter.rank" && !config->select.plan.empty() && !config->given.contains(field.key)) continue;
     const size_t dot = field.key.find('.');
     const std::string head = dot == std::string::npos ? "" : field.key.substr(0, dot);
     if (head != section && !head.empty()) out += head + ":\n";

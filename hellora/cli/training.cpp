@@ -4,6 +4,7 @@
 
 #include "hellora/cli/drift.h"
 #include "hellora/cli/progress.h"
+#include "hellora/cli/run_folder.h"
 #include "hellora/core/error.h"
 #include "hellora/core/hash.h"
 #include "hellora/core/log.h"
@@ -74,7 +75,8 @@ TrainingNeeds training_needs(const RunConfig& config, const ModelShape& shape, i
           tokens,
           layers,
           config.compute.saved == "bf16" ? 2 : 4,
-          config.compute.matmul == "bf16" ? 2 : 4};
+          config.compute.matmul == "bf16" ? 2 : 4,
+          config.adapter.dropout > 0};
 }
 
 bool takes_profile(const RunConfig& config) { return config.select.plan.empty() && config.select.policy != "all"; }
@@ -85,8 +87,7 @@ int64_t most_trainable(const RunConfig& config, const ModelShape& shape) {
   if (!config.select.plan.empty()) {
     plan = read_plan(config.select.plan);
   } else if (takes_profile(config) && config.select.policy != "coverage" && config.select.policy != "global-hot") {
-    for (LayerPlan& layer : plan.layers)
-      layer.experts.resize(static_cast<size_t>(resolve_k(config.select.k, auto_k(shape), shape.experts)));
+    plan = first_experts(shape, resolve_k(config.select.k, auto_k(shape), shape.experts));
   }
   const int64_t planned = count_trainable(shape, config.adapter, plan);
   if (!takes_profile(config) || config.select.mode == "base") return planned;
@@ -163,16 +164,7 @@ void write_result(const RunConfig& config, Workspace& space, const AdapterSet& a
                        config.data.train_on,
                        Json{{"seed", config.seed}, {"steps", outcome.result.steps}, {"data_hash", identity["data"]}}};
   outcome.adapter = Path(config.output) / "adapter";
-  write_adapter(outcome.adapter, adapters, origin);
-}
-
-/// The checkpoint to go on from; empty when the run was stopped before its first one.
-Path find_resumed(const Path& resume) {
-  if (!fs::exists(resume)) throw DataError(resume.string() + ": no run folder or checkpoint to resume; without --resume a run starts anew");
-  const Path checkpoint = find_checkpoint(resume);
-  log_info(checkpoint.empty() ? resume.string() + ": no checkpoint yet, starting from the beginning"
-                              : checkpoint.string() + ": continuing");
-  return checkpoint;
+  write_adapter(outcome.adapter, adapters, origin, space.decoder->shape());
 }
 
 void check_exports(const std::vector<std::string>& names) {
@@ -192,23 +184,6 @@ void check_settings(const RunConfig& config, const ModelShape& shape, const Plan
 }
 
 }  // namespace
-
-void check_output(const Path& folder, bool overwrite, bool resume) {
-  if (folder.empty()) throw ConfigError("configuration: key \"output\" is needed; set it in the file or as output=FOLDER");
-  if (fs::exists(folder) && !fs::is_directory(folder)) throw ConfigError(folder.string() + ": is not a folder");
-  if (!fs::exists(folder) || fs::is_empty(folder) || resume) return;
-  if (!overwrite)
-    throw ConfigError(folder.string() +
-                      ": the output folder is not empty; use --resume to continue, --overwrite to start anew, or another output");
-  const bool ours = fs::exists(folder / "config.yaml");
-  if (!ours) throw ConfigError(folder.string() + ": --overwrite empties only folders that hold a run (no config.yaml found here)");
-}
-
-void make_output(const Path& folder, bool overwrite, bool resume) {
-  make_folder(folder);
-  if (!overwrite || resume) return;
-  for (const auto& entry : fs::directory_iterator(folder)) fs::remove_all(entry.path());
-}
 
 Plan make_plan(const RunConfig& config, const Decoder& decoder, const Profile* profile) {
   if (!config.select.plan.empty()) {
@@ -306,8 +281,9 @@ Prepared prepare_training(RunConfig* config, const Path& resume, bool overwrite,
   Prepared out;
   if (!resume.empty()) out.resume = find_resumed(resume);
   check_exports(config->exports);
-  check_output(config->output, overwrite, !resume.empty());
   const Path folder = config->output;
+  const bool continues = lies_in(resume, folder);
+  check_output(folder, overwrite, continues);
   out.space = open_model(config->model, config->compute.weights, true, resolve_compute(&config->compute));
   const ModelShape& shape = out.space.decoder->shape();
   settle_memory(config, shape);
@@ -317,12 +293,12 @@ Prepared prepare_training(RunConfig* config, const Path& resume, bool overwrite,
     out.eval = load_dataset(config->data.eval, config->data, *out.space.tokenizer, shape.vocab);
     log_info("evaluation data: " + describe(*out.eval));
   }
-  const bool has_plan = !out.resume.empty() && fs::exists(folder / "plan.json"), keeps_plan = has_plan && config->select.plan.empty();
+  const bool has_plan = continues && fs::exists(folder / "plan.json"), keeps_plan = has_plan && config->select.plan.empty();
   const bool profiles = !keeps_plan && takes_profile(*config);
   if (!profiles) out.plan = keeps_plan ? read_plan(folder / "plan.json") : make_plan(*config, *out.space.decoder, nullptr);
   check_settings(*config, shape, profiles ? all_experts(shape) : out.plan, profiles);
   // Nothing is written, and nothing of an older run removed, before the input is known to be good.
-  make_output(folder, overwrite, !resume.empty());
+  make_output(folder, overwrite, continues);
   if (out.resume.empty()) write_text_atomic(folder / "config.yaml", config_yaml(config));
   if (profiles) {
     out.profile = take_profile(*config, out.space, out.train, quiet);

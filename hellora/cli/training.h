@@ -45,10 +45,4 @@ Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& t
 /// The plan as the `select` section asks for; `profile` may be null for policy all.
 Plan make_plan(const RunConfig& config, const Decoder& decoder, const Profile* profile);
 
-/// Refuses a folder that holds something, unless `resume`, or `overwrite` and it holds a run.
-void check_output(const Path& folder, bool overwrite, bool resume);
-
-/// Makes the folder, and empties it if `overwrite`.
-void make_output(const Path& folder, bool overwrite, bool resume);
-
 }  // namespace hellora

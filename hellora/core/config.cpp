@@ -147,6 +147,13 @@ Field list_field(const std::string& key, std::vector<std::string>* value, std::s
           [=] { return *value; }};
 }
 
+Field files_field(const std::string& key, std::vector<std::string>* value, std::string help) {
+  Field field = list_field(key, value, std::move(help));
+  field.accepts = "a file or a list of files";
+  field.spaces = true;
+  return field;
+}
+
 void Fields::add(std::vector<Field> more) {
   for (Field& field : more) {
     const bool known = std::any_of(fields_.begin(), fields_.end(), [&](const Field& f) { return f.key == field.key; });

@@ -17,6 +17,7 @@ struct Field {
   bool is_list = false;
   std::function<void(std::span<const std::string>, const std::string& where)> set;
   std::function<std::vector<std::string>()> get;
+  bool spaces = false;  // items of a list may hold spaces: file names
 };
 
 using Auto = std::optional<int64_t>;  // nullopt prints and parses as "auto"
@@ -28,6 +29,7 @@ Field auto_field(const std::string& key, Auto* value, int64_t low, int64_t high,
 Field double_field(const std::string& key, double* value, double low, double high, std::string help);
 Field choice_field(const std::string& key, std::string* value, std::vector<std::string> choices, std::string help);
 Field list_field(const std::string& key, std::vector<std::string>* value, std::string help);
+Field files_field(const std::string& key, std::vector<std::string>* value, std::string help);
 
 /// All fields of a configuration, by key.
 class Fields {

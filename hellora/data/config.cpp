@@ -8,8 +8,8 @@ std::vector<Field> data_fields(DataConfig* config) {
   std::vector<std::string> formats = {"auto"};
   for (const RecordFormat& format : record_formats()) formats.emplace_back(format.name);
   return {
-      list_field("data.train", &config->train, "JSON Lines files to train on"),
-      list_field("data.eval", &config->eval, "JSON Lines files to measure the loss on"),
+      files_field("data.train", &config->train, "JSON Lines files to train on"),
+      files_field("data.eval", &config->eval, "JSON Lines files to measure the loss on"),
       choice_field("data.format", &config->format, formats, "how a record becomes text; auto decides by its keys"),
       int_field("data.max_length", &config->max_length, 2, 1 << 20, "tokens of the longest example"),
       choice_field("data.too_long", &config->too_long, {"skip", "truncate", "error"}, "what happens to longer examples"),

@@ -119,7 +119,7 @@ double burn(Math, int64_t rounds) {
 }  // namespace
 
 extern const Primitives<float> kAvx2F32;
-const Primitives<float> kAvx2F32 = {kRows, tile,     pack_rows,         transpose_panels, swiglu, swiglu_backward,
-                                    axpy,  rms_norm, rms_norm_backward, softmax_loss,     burn};
+const Primitives<float> kAvx2F32 = {kRows, tile,     pack_rows,         transpose_panels, swiglu,       swiglu_backward,
+                                    axpy,  rms_norm, rms_norm_backward, softmax_loss,     dropout_mask, burn};
 
 }  // namespace hellora::kernels

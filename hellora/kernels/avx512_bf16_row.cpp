@@ -61,7 +61,7 @@ double burn(Math math, int64_t rounds) {
 }  // namespace
 
 extern const Primitives<float> kAvx512Bf16F32;
-const Primitives<float> kAvx512Bf16F32 = {kMaxTileRows, tile,     pack_rows,         transpose_panels, swiglu, swiglu_backward,
-                                          axpy,         rms_norm, rms_norm_backward, softmax_loss,     burn};
+const Primitives<float> kAvx512Bf16F32 = {kMaxTileRows, tile,     pack_rows,         transpose_panels, swiglu,       swiglu_backward,
+                                          axpy,         rms_norm, rms_norm_backward, softmax_loss,     dropout_mask, burn};
 
 }  // namespace hellora::kernels

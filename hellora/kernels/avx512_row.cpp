@@ -19,7 +19,7 @@ double burn(Math, int64_t rounds) { return burn_fma(rounds); }
 }  // namespace
 
 extern const Primitives<float> kAvx512F32;
-const Primitives<float> kAvx512F32 = {kMaxTileRows, tile,     pack_rows,         transpose_panels, swiglu, swiglu_backward,
-                                      axpy,         rms_norm, rms_norm_backward, softmax_loss,     burn};
+const Primitives<float> kAvx512F32 = {kMaxTileRows, tile,     pack_rows,         transpose_panels, swiglu,       swiglu_backward,
+                                      axpy,         rms_norm, rms_norm_backward, softmax_loss,     dropout_mask, burn};
 
 }  // namespace hellora::kernels

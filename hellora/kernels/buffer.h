@@ -6,7 +6,13 @@
 
 namespace hellora::kernels {
 
-/// One block of anonymous memory with huge pages advised. Throws std::bad_alloc.
+/// For tests: from now on memory that is handed out holds NaN bytes (0xFF), so that a read of what nobody wrote shows.
+void poison_memory(bool on);
+bool memory_is_poisoned();
+
+inline constexpr size_t kHugePage = size_t{2} << 20;
+
+/// One block of anonymous memory; from 2 MiB on it begins at a huge page, and huge pages are advised. Throws std::bad_alloc.
 class Block {
  public:
   Block() = default;

@@ -1,25 +1,23 @@
 #include "hellora/kernels/dropout.h"
 
+#include "hellora/kernels/row.h"
+
 namespace hellora::kernels {
 
 template <class Real>
-void dropout_mask(RngKey key, double rate, const int64_t* token_N, const int64_t* expert_N, int64_t rows, int64_t columns, Real* mask_NI) {
-  const Real keep = static_cast<Real>(1.0 / (1.0 - rate));
-  const auto threshold = static_cast<float>(rate);
+void dropout(RngKey key, double rate, const int64_t* token_N, const int64_t* expert_N, int64_t rows, int64_t columns, const Real* x_NI,
+             Real* y_NI) {
 #pragma omp parallel for schedule(static)
   for (int64_t n = 0; n < rows; ++n) {
-    const auto token = static_cast<uint32_t>(token_N ? token_N[n] : n);
-    const auto expert = static_cast<uint32_t>(expert_N ? expert_N[n] + 1 : 0);
-    for (int64_t i = 0; i < columns; i += 4) {
-      const auto bits = philox(key, {static_cast<uint32_t>(i / 4), token, expert, 0});
-      for (int64_t c = i; c < columns && c < i + 4; ++c) {
-        mask_NI[n * columns + c] = unit_float(bits[static_cast<size_t>(c - i)]) < threshold ? Real{0} : keep;
-      }
-    }
+    const Real* x = x_NI + n * columns;
+    Real* y = y_NI + n * columns;
+    primitives<Real>().dropout_mask(key, rate, mask_token(token_N != nullptr ? token_N[n] : n),
+                                    mask_expert(expert_N != nullptr ? expert_N[n] : -1), 0, columns, y);
+    for (int64_t i = 0; i < columns; ++i) y[i] *= x[i];
   }
 }
 
-template void dropout_mask<float>(RngKey, double, const int64_t*, const int64_t*, int64_t, int64_t, float*);
-template void dropout_mask<double>(RngKey, double, const int64_t*, const int64_t*, int64_t, int64_t, double*);
+template void dropout<float>(RngKey, double, const int64_t*, const int64_t*, int64_t, int64_t, const float*, float*);
+template void dropout<double>(RngKey, double, const int64_t*, const int64_t*, int64_t, int64_t, const double*, double*);
 
 }  // namespace hellora::kernels

@@ -13,6 +13,8 @@ enum class Store : uint8_t { bf16, f32, f64 };
 
 inline int64_t store_bytes(Store store) { return store == Store::bf16 ? 2 : store == Store::f32 ? 4 : 8; }
 inline int64_t round_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
+/// Columns that n values take in packed form.
+inline int64_t padded(int64_t n) { return round_up(n, kPanel); }
 
 /// Panel p holds rows 32p … 32p+31 over all of k: [k][32] for fp32 and fp64, [k/2][32][2] (pairs along k) for bf16.
 /// Both sizes are padded with zeros to multiples of 32.
@@ -22,7 +24,7 @@ struct Packed {
   int64_t n = 0, k = 0;  // true sizes
 
   int64_t panels() const { return round_up(n, kPanel) / kPanel; }
-  int64_t padded_k() const { return round_up(k, kPanel); }
+  int64_t padded_k() const { return padded(k); }
   int64_t panel_bytes() const { return padded_k() * kPanel * store_bytes(store); }
   int64_t bytes() const { return panels() * panel_bytes(); }
   const std::byte* panel(int64_t p) const { return static_cast<const std::byte*>(data) + p * panel_bytes(); }

@@ -139,6 +139,16 @@ double softmax_loss(Real* logits, int64_t n, int64_t target, Real scale) {
 }
 
 template <class Real>
+void dropout_mask(RngKey key, double rate, uint32_t token, uint32_t expert, int64_t first, int64_t n, Real* mask) {
+  const Real keep = static_cast<Real>(1.0 / (1.0 - rate));
+  const auto threshold = static_cast<float>(rate);
+  for (int64_t i = 0; i < n; ++i) {
+    const auto column = static_cast<uint32_t>(first + i);
+    mask[i] = unit_float(philox(key, {column / 4, token, expert, 0})[column % 4]) < threshold ? Real{0} : keep;
+  }
+}
+
+template <class Real>
 double burn(Math, int64_t rounds) {
   volatile Real sum = 0;
   for (int64_t i = 0; i < rounds; ++i) sum = sum + Real{1} * Real{2};
@@ -146,10 +156,9 @@ double burn(Math, int64_t rounds) {
 }
 
 template <class Real>
-constexpr Primitives<Real> kPrimitives = {kMaxTileRows,       tile<Real>,     pack<Real>,
-                                          transpose<Real>,    swiglu<Real>,   swiglu_backward<Real>,
-                                          axpy<Real>,         rms_norm<Real>, rms_norm_backward<Real>,
-                                          softmax_loss<Real>, burn<Real>};
+constexpr Primitives<Real> kPrimitives = {kMaxTileRows,          tile<Real>, pack<Real>,     transpose<Real>,         swiglu<Real>,
+                                          swiglu_backward<Real>, axpy<Real>, rms_norm<Real>, rms_norm_backward<Real>, softmax_loss<Real>,
+                                          dropout_mask<Real>,    burn<Real>};
 
 }  // namespace
 

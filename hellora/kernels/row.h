@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "hellora/core/rng.h"
 #include "hellora/kernels/packed.h"
 
 namespace hellora::kernels {
@@ -51,13 +52,17 @@ struct Primitives {
   /// y += w · x
   void (*axpy)(Real w, const Real* x, int64_t n, Real* y);
 
-  /// Row r: x / sqrt(mean(x²) + eps) · weight; the inverse root goes to `inverse` unless null.
+  /// Row r: x / sqrt(mean(x²) + eps) · weight
   void (*rms_norm)(const Real* x, const Real* weight, double eps, int64_t n, Real* y);
   /// dx of rms_norm; adds dy · x / rms to dweight unless null.
   void (*rms_norm_backward)(const Real* x, const Real* weight, const Real* dy, double eps, int64_t n, Real* dx, Real* dweight);
 
   /// Negative log likelihood of `target` under softmax(logits); logits become (softmax − onehot) · scale.
   double (*softmax_loss)(Real* logits, int64_t n, int64_t target, Real scale);
+
+  /// Columns first … first+n-1 (first a multiple of 4) of a row's dropout mask: 0 with probability `rate`, else
+  /// 1 / (1 - rate). Column c takes number c % 4 of philox(key, {c / 4, token, expert, 0}): every row draws the same.
+  void (*dropout_mask)(RngKey key, double rate, uint32_t token, uint32_t expert, int64_t first, int64_t n, Real* mask);
 
   /// The row's multiply-add instruction on registers alone, for peak probes; returns the floating-point operations done.
   double (*burn)(Math math, int64_t rounds);

@@ -17,6 +17,8 @@ namespace {
 constexpr int64_t kLanes = HELLORA_SIMD_FLOATS;
 typedef float VecF __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
 typedef int32_t VecI __attribute__((vector_size(kLanes * 4)));
+typedef uint32_t VecU __attribute__((vector_size(kLanes * 4)));
+typedef uint64_t VecL __attribute__((vector_size(kLanes * 4)));
 
 VecF load(const float* p) { return *reinterpret_cast<const VecF*>(p); }
 void store(float* p, VecF v) { *reinterpret_cast<VecF*>(p) = v; }
@@ -31,7 +33,7 @@ float sum_lanes(VecF v) {
 
 VecF power_of_two(VecI n) { return reinterpret_cast<VecF>((n + 127) << 23); }
 
-/// e^x to about 1 ulp: range reduction by ln 2, then a polynomial (minimax coefficients as in Cephes). Overflows to inf,
+/// e^x: range reduction by ln 2, then a polynomial (minimax coefficients as in Cephes). Overflows to inf,
 /// underflows to 0, NaN stays NaN.
 VecF exp_vec(VecF x) {
   const VecF limited = x > 89.0F ? splat(89.0F) : (x < -104.0F ? splat(-104.0F) : x);
@@ -50,6 +52,45 @@ VecF exp_vec(VecF x) {
 }
 
 VecF sigmoid(VecF x) { return 1.0F / (1.0F + exp_vec(-x)); }
+
+/// Products of the even lanes, as 64-bit numbers.
+VecL multiply_even(VecL a, VecL b) {
+#if HELLORA_SIMD_FLOATS == 16
+  return reinterpret_cast<VecL>(_mm512_mul_epu32(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+#else
+  return reinterpret_cast<VecL>(_mm256_mul_epu32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+#endif
+}
+
+struct WideProduct {
+  VecU low, high;
+};
+
+/// Lane by lane the halves of a 32 x 32 bit product.
+WideProduct multiply_wide(VecU a, uint32_t b) {
+  const VecL low_half = VecL{} + 0xFFFFFFFFU, factor = VecL{} + b;
+  const VecL pairs = reinterpret_cast<VecL>(a), even = multiply_even(pairs, factor), odd = multiply_even(pairs >> 32, factor);
+  return {reinterpret_cast<VecU>((even & low_half) | (odd << 32)), reinterpret_cast<VecU>((even >> 32) | (odd & ~low_half))};
+}
+
+/// philox() of core/rng.h for kLanes counters that follow each other.
+void philox_lanes(RngKey key, uint32_t position, uint32_t token, uint32_t expert, VecU (&out)[4]) {
+  VecU c0 = VecU{} + position, c1 = VecU{} + token, c2 = VecU{} + expert, c3 = {};
+  for (int64_t l = 0; l < kLanes; ++l) c0[l] += static_cast<uint32_t>(l);
+  for (int round = 0; round < 10; ++round) {
+    const WideProduct p0 = multiply_wide(c0, 0xD2511F53U), p1 = multiply_wide(c2, 0xCD9E8D57U);
+    c0 = p1.high ^ c1 ^ key.low;
+    c1 = p1.low;
+    c2 = p0.high ^ c3 ^ key.high;
+    c3 = p0.low;
+    key.low += 0x9E3779B9U;
+    key.high += 0xBB67AE85U;
+  }
+  out[0] = c0;
+  out[1] = c1;
+  out[2] = c2;
+  out[3] = c3;
+}
 
 /// Runs body(position, load, store) over n values; the tail goes through a small buffer so that body sees whole vectors.
 template <int kInputs, class Body>
@@ -121,9 +162,38 @@ void rms_norm_backward(const float* x, const float* weight, const float* dy, dou
                  [&](int64_t i, int64_t count, const VecF* v) { store_some(dx + i, count, inverse * (v[2] * v[1] - v[0] * pull)); });
 }
 
+void dropout_mask(RngKey key, double rate, uint32_t token, uint32_t expert, int64_t first, int64_t n, float* mask) {
+  const VecF keep = splat(static_cast<float>(1.0 / (1.0 - rate))), threshold = splat(static_cast<float>(rate));
+  for (int64_t i = 0; i < n; i += 4 * kLanes) {
+    VecU bits[4];
+    philox_lanes(key, static_cast<uint32_t>((first + i) / 4), token, expert, bits);
+    float drawn[4][kLanes];
+    for (int64_t q = 0; q < 4; ++q) {
+      const VecF unit = __builtin_convertvector(reinterpret_cast<VecI>(bits[q] >> 8), VecF) * 0x1.0p-24F;
+      store(drawn[q], unit < threshold ? VecF{} : keep);
+    }
+    const int64_t count = n - i < 4 * kLanes ? n - i : 4 * kLanes;
+    for (int64_t c = 0; c < count; ++c) mask[i + c] = drawn[c % 4][c / 4];
+  }
+}
+
+float largest(const float* x, int64_t n) {
+  float top = x[0];
+  int64_t i = 1;
+  if (n >= kLanes) {
+    VecF tops = load(x);
+    for (i = kLanes; i + kLanes <= n; i += kLanes) {
+      const VecF own = load(x + i);
+      tops = own > tops ? own : tops;
+    }
+    for (int64_t l = 0; l < kLanes; ++l) top = tops[l] > top ? tops[l] : top;
+  }
+  for (; i < n; ++i) top = x[i] > top ? x[i] : top;
+  return top;
+}
+
 double softmax_loss(float* logits, int64_t n, int64_t target, float scale) {
-  float top = logits[0];
-  for (int64_t i = 1; i < n; ++i) top = logits[i] > top ? logits[i] : top;
+  const float top = largest(logits, n);
   const float wanted = logits[target];
   double total = 0;
   constexpr int64_t kBlock = 1024;  // fp32 lanes inside a block, fp64 over blocks

@@ -147,25 +147,68 @@ AdapterOrigin read_origin(const Path& path) {
 
 }  // namespace
 
-void write_adapter(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin) {
+namespace {
+
+/// PEFT joins the factors of a layer's experts by `r` where it keeps experts as one module (transformers 5): only with the
+/// largest rank there does the sum over a part of the experts never look like all of them.
+int64_t largest_rank(const std::vector<Site>& sites) {
+  int64_t largest = 1;
+  for (const Site& site : sites) {
+    for (const SiteMember& one : site.members) largest = std::max(largest, one.rank);
+  }
+  return largest;
+}
+
+/// Down sites that nobody adapts, beside gate and up of the same experts: without them PEFT on transformers 5 leaves gate
+/// and up out and says nothing. They are written as pairs of zeros.
+std::vector<Site> silent_down_sites(const AdapterSet& adapters, const ModelShape& shape) {
+  const Arch& arch = find_arch(shape.arch, "adapter");
+  std::vector<Site> out;
+  for (const Site& gate : adapters.sites()) {
+    if (gate.slot != Slot::gate || adapters.find_site(gate.layer, Slot::up) == nullptr ||
+        adapters.find_site(gate.layer, Slot::down) != nullptr)
+      continue;
+    Site down = gate;
+    down.slot = Slot::down;
+    std::swap(down.in, down.out);
+    for (SiteMember& one : down.members) one.path = module_path(arch, Slot::down, gate.layer, one.expert);
+    out.push_back(std::move(down));
+  }
+  return out;
+}
+
+}  // namespace
+
+void write_adapter(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape) {
   make_folder(folder);
   std::vector<Tensor> keep;
   std::vector<TensorBytes> bytes;
-  for (size_t p = 0; p < adapters.specs().size(); ++p) {
-    keep.push_back(adapters.param(p).detach().to(at::kFloat).contiguous());
-    bytes.push_back(tensor_bytes(kPeftPrefix + adapters.specs()[p].name, keep.back()));
+  const auto add = [&](const std::string& name, const Tensor& value) {
+    keep.push_back(value.detach().to(at::kFloat).contiguous());
+    bytes.push_back(tensor_bytes(kPeftPrefix + name, keep.back()));
+  };
+  for (size_t p = 0; p < adapters.specs().size(); ++p) add(adapters.specs()[p].name, adapters.param(p));
+  std::vector<Site> sites = adapters.sites();
+  for (Site& site : silent_down_sites(adapters, shape)) {
+    for (const SiteMember& one : site.members) {
+      add(one.path + ".lora_A.weight", at::zeros({one.rank, site.in}));
+      add(one.path + ".lora_B.weight", at::zeros({site.out, one.rank}));
+    }
+    sites.push_back(std::move(site));
   }
   write_safetensors(folder / kTensors, std::move(bytes), {{"format", "pt"}});
   std::vector<std::string> modules;
+  AdapterConfig settings = adapters.config();
+  settings.rank = largest_rank(sites);
   Json ranks = Json::object(), alphas = Json::object();
-  for (const Site& site : adapters.sites()) {
+  for (const Site& site : sites) {
     for (const SiteMember& one : site.members) {
       modules.push_back(one.path);
-      if (one.rank != adapters.config().rank) ranks[one.path] = one.rank;
-      if (one.alpha > 0 && one.alpha != adapters.config().alpha) alphas[one.path] = one.alpha;
+      if (one.rank != settings.rank) ranks[one.path] = one.rank;
+      if (one.alpha > 0 && one.alpha != settings.alpha) alphas[one.path] = one.alpha;
     }
   }
-  Json config = peft_config(adapters.config(), origin.base_path, modules);
+  Json config = peft_config(settings, origin.base_path, modules);
   config["rank_pattern"] = ranks;
   config["alpha_pattern"] = alphas;
   write_text_atomic(folder / "adapter_config.json", config.dump(2) + "\n");

@@ -16,8 +16,9 @@ struct AdapterOrigin {
   Json run = Json::object();  // seed, data hash, steps, …
 };
 
-/// Writes adapter_model.safetensors (fp32), adapter_config.json, hellora.json into `folder`.
-void write_adapter(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin);
+/// Writes adapter_model.safetensors (fp32), adapter_config.json, hellora.json into `folder`. `r` is the largest rank, and
+/// gate and up without down get a down of zeros: what PEFT needs to take the folder whole or refuse it.
+void write_adapter(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape);
 
 struct LoadedAdapter {
   std::unique_ptr<AdapterSet> adapters;

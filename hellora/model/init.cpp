@@ -59,7 +59,8 @@ void init_model(const ModelShape& shape, const Path& out, uint64_t seed, bool fp
   Json config = find_arch(shape.arch, "init").config(shape);
   if (fp32) config["torch_dtype"] = "float32";
   for (const auto& [key, value] : more.items()) {
-    if (!config.contains(key)) config[key] = value;
+    const bool beyond = key.ends_with("_token_id") && value.is_number_integer() && value.get<int64_t>() >= shape.vocab;
+    if (!config.contains(key) && !beyond) config[key] = value;  // a smaller vocabulary has lost that token
   }
   write_text_atomic(out / "config.json", config.dump(2) + "\n");
 }

@@ -89,6 +89,12 @@ Plan all_experts(const ModelShape& shape) {
   return plan;
 }
 
+Plan first_experts(const ModelShape& shape, int64_t k) {
+  Plan plan = all_experts(shape);
+  for (LayerPlan& layer : plan.layers) layer.experts.resize(static_cast<size_t>(k));
+  return plan;
+}
+
 std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& config, const Plan& plan, bool rank_given) {
   const Arch& arch = find_arch(shape.arch, "adapter.targets");
   check_plan(shape, config, plan, rank_given);

@@ -20,4 +20,7 @@ std::vector<std::string> every_target(const ModelShape& shape);
 /// Every expert of every layer.
 Plan all_experts(const ModelShape& shape);
 
+/// The first k experts of every layer: for counting and measuring, where it does not matter which ones.
+Plan first_experts(const ModelShape& shape, int64_t k);
+
 }  // namespace hellora

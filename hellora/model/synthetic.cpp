@@ -10,6 +10,7 @@ namespace hellora {
 namespace {
 
 constexpr double kDeviation = 0.02;
+constexpr double kResidual = 8;  // what the layers add must not drown the constant feature that steers the router
 
 /// Uniform values of the given deviation, in the packed layout: the order of elements does not matter.
 kernels::Packed random_matrix(FrozenWeights& arena, int64_t out, int64_t in, kernels::Store store, uint64_t seed) {
@@ -79,6 +80,7 @@ ModelWeights synthetic_weights(const ModelShape& s, const WeightDtypes& dtypes, 
     }
     row[0] = std::sqrt(static_cast<float>(s.hidden));
   }
+  embed.mul_(kResidual);
   w.embed_VD = embed.to(dtypes.stored);
   const double constant = std::sqrt(static_cast<double>(s.hidden) / 2), noise = kDeviation * constant;
   const double bonus = share > 0 && hot > 0 && hot < s.experts ? bonus_for(s, hot, share, noise, seed) : 0;

@@ -15,7 +15,8 @@ struct Compute {
     if (real == at::kDouble) return kernels::Store::f64;
     return math == kernels::Math::bf16 ? kernels::Store::bf16 : kernels::Store::f32;
   }
-  Tensor keep(const Tensor& x) const { return x.scalar_type() == at::kFloat && saved == at::kBFloat16 ? x.to(at::kBFloat16) : x; }
+  /// x as it waits for the backward pass; several keepers of one tensor share the copy.
+  Tensor keep(const Tensor& x) const;
 };
 
 /// A kept activation in the type of computation.

@@ -67,16 +67,13 @@ Tensor ExpertPass<Real>::masked_low_dh(const kernels::Operand<Real>& operand, in
       adapted,
       [&](const RowTile& tile, int64_t column, int64_t panels, const Real* c, int64_t ldc) {
         const int64_t width = std::min(panels * kernels::kPanel, f - column);
-        for (int64_t r = 0; r < tile.rows; ++r) std::copy(c + r * ldc, c + r * ldc + width, data(low_dh) + (tile.first + r) * f + column);
+        std::array<Real, kernels::kTileColumns> mask;
+        for (int64_t r = 0; r < tile.rows; ++r) {
+          mask_row(tile.first + r, tile.group, call_.dropout.down, column, width, mask.data());
+          Real* to = data(low_dh) + (tile.first + r) * f + column;
+          for (int64_t i = 0; i < width; ++i) to[i] = c[r * ldc + i] * mask[static_cast<size_t>(i)];
+        }
       });
-  const std::vector<RowTile> tiles =
-      kernels::cut_rows(std::span(call_.order.offsets).first(static_cast<size_t>(hot_) + 1), kernels::kMaxTileRows);
-#pragma omp parallel for schedule(dynamic)
-  for (size_t t = 0; t < tiles.size(); ++t) {
-    std::vector<Real> mask(static_cast<size_t>(tiles[t].rows * f));
-    mask_rows(tiles[t], f, call_.dropout.down, mask.data());
-    for (size_t i = 0; i < mask.size(); ++i) data(low_dh)[tiles[t].first * f + static_cast<int64_t>(i)] *= mask[i];
-  }
   return low_dh;
 }
 
@@ -152,12 +149,11 @@ void ExpertPass<Real>::add_masked_low(const kernels::Operand<Real>& operand, con
   kernels::multiply_backward<Real>(operand, d, low_terms, sequence,
                                    [&](const RowTile& tile, int64_t column, int64_t panels, const Real* c, int64_t ldc) {
                                      const int64_t width = std::min(panels * kernels::kPanel, d - column);
-                                     std::vector<Real> mask(static_cast<size_t>(tile.rows * d));
-                                     mask_rows(tile, d, call_.dropout.gate, mask.data());
+                                     std::array<Real, kernels::kTileColumns> mask;
                                      for (int64_t r = 0; r < tile.rows; ++r) {
+                                       mask_row(tile.first + r, tile.group, call_.dropout.gate, column, width, mask.data());
                                        Real* target = data(dx_TD) + call_.order.token_N[static_cast<size_t>(tile.first + r)] * d + column;
-                                       for (int64_t i = 0; i < width; ++i)
-                                         target[i] += c[r * ldc + i] * mask[static_cast<size_t>(r * d + column + i)];
+                                       for (int64_t i = 0; i < width; ++i) target[i] += c[r * ldc + i] * mask[static_cast<size_t>(i)];
                                      }
                                    });
 }

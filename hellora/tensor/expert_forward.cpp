@@ -33,6 +33,7 @@ std::vector<Packed> ExpertPass<Real>::b_packs(const ExpertParams& bank, bool tra
 template <class Real>
 void ExpertPass<Real>::low_part(const kernels::Operand<Real>& operand, size_t t, int64_t at, const Packed& a, Tensor& u, int64_t to) const {
   const RowTile& tile = operand.tiles()[t];
+  count_low_rank_rows(tile.rows);
   alignas(64) std::array<Real, static_cast<size_t>(kernels::kMaxTileRows) * kernels::kPanel> c;
   for (int64_t p = 0; p < a.panels(); ++p) {
     const kernels::Segment segment = operand.segment(t, at, a.padded_k(), a.panel(p), a.store);
@@ -47,22 +48,20 @@ void ExpertPass<Real>::low_part(const kernels::Operand<Real>& operand, size_t t,
 }
 
 template <class Real>
-void ExpertPass<Real>::mask_rows(const RowTile& tile, int64_t n, RngKey key, Real* mask) const {
-  std::array<int64_t, kernels::kMaxTileRows> token{}, expert{};
-  for (int64_t r = 0; r < tile.rows; ++r) {
-    const int64_t own = call_.order.token_N[static_cast<size_t>(tile.first + r)];
-    token[static_cast<size_t>(r)] = call_.row_name.empty() ? own : call_.row_name[static_cast<size_t>(own)];
-    expert[static_cast<size_t>(r)] = call_.expert_of[static_cast<size_t>(tile.group)];
-  }
-  kernels::dropout_mask(key, call_.dropout.rate, token.data(), expert.data(), tile.rows, n, mask);
+void ExpertPass<Real>::mask_row(int64_t n, int64_t group, RngKey key, int64_t first, int64_t columns, Real* mask) const {
+  const int64_t row = call_.order.token_N[static_cast<size_t>(n)];
+  const int64_t token = call_.row_name.empty() ? row : call_.row_name[static_cast<size_t>(row)];
+  kernels::primitives<Real>().dropout_mask(key, call_.dropout.rate, kernels::mask_token(token),
+                                           kernels::mask_expert(call_.expert_of[static_cast<size_t>(group)]), first, columns, mask);
 }
 
 template <class Real>
 void ExpertPass<Real>::dropped(const RowTile& tile, const kernels::Rows<Real>& source, int64_t n, RngKey key, Real* buffer) const {
-  mask_rows(tile, n, key, buffer);
   for (int64_t r = 0; r < tile.rows; ++r) {
+    Real* to = buffer + r * n;
+    mask_row(tile.first + r, tile.group, key, 0, n, to);
     const Real* x = source.row(tile.first + r);
-    for (int64_t i = 0; i < n; ++i) buffer[r * n + i] *= x[i];
+    for (int64_t i = 0; i < n; ++i) to[i] *= x[i];
   }
 }
 
@@ -161,9 +160,11 @@ Tensor ExpertPass<Real>::forward(const Tensor& x_TD, const Tensor& w_TK, int64_t
     if (!down_.adapted(tile.group)) return;
     const int64_t low_at = drops() ? padded(f) + padded(down_.rank(tile.group)) : 0;
     if (drops()) {
-      std::vector<Real> masked(h.size());
-      mask_rows(tile, f, call_.dropout.down, masked.data());
-      for (size_t i = 0; i < h.size(); ++i) h[i] *= masked[i];
+      std::vector<Real> mask(static_cast<size_t>(f));
+      for (int64_t r = 0; r < tile.rows; ++r) {
+        mask_row(tile.first + r, tile.group, call_.dropout.down, 0, f, mask.data());
+        for (int64_t i = 0; i < f; ++i) h[static_cast<size_t>(r * f + i)] *= mask[static_cast<size_t>(i)];
+      }
       operand.fill(t, low_at, source.data(), f, padded(f));
     }
     low_part(operand, t, low_at, a_down[static_cast<size_t>(tile.group)], kept->u_down, padded(f));
@@ -193,7 +194,7 @@ Tensor ExpertPass<Real>::forward(const Tensor& x_TD, const Tensor& w_TK, int64_t
   template std::vector<Packed> ExpertPass<Real>::a_packs(const ExpertParams&);                                                     \
   template std::vector<Packed> ExpertPass<Real>::b_packs(const ExpertParams&, bool);                                               \
   template void ExpertPass<Real>::low_part(const kernels::Operand<Real>&, size_t, int64_t, const Packed&, Tensor&, int64_t) const; \
-  template void ExpertPass<Real>::mask_rows(const RowTile&, int64_t, RngKey, Real*) const;                                         \
+  template void ExpertPass<Real>::mask_row(int64_t, int64_t, RngKey, int64_t, int64_t, Real*) const;                               \
   template Tensor ExpertPass<Real>::dropped_rows(const kernels::Rows<Real>&, int64_t, RngKey) const;                               \
   template std::vector<Real> ExpertPass<Real>::sorted_weights(const Tensor&) const;
 HELLORA_FORWARD(float)

@@ -31,7 +31,7 @@ struct ExpertParams {
 kernels::Scratch& expert_scratch();  // of the calling thread
 void count_low_rank_rows(int64_t rows);
 
-inline int64_t padded(int64_t n) { return kernels::round_up(n, kernels::kPanel); }
+using kernels::padded;
 
 /// One direction of the operation on reals of one type.
 template <class Real>
@@ -48,7 +48,6 @@ class ExpertPass {
     rows_ = call.order.offsets.back();
     hot_ = static_cast<int64_t>(std::max({gate_.a.size(), up_.a.size(), down_.a.size()}));
     hot_rows_ = call.order.offsets[static_cast<size_t>(hot_)];
-    count_low_rank_rows(hot_rows_);
   }
 
   struct Kept {
@@ -91,7 +90,8 @@ class ExpertPass {
   /// The rows of a hot tile after dropout, in `buffer`; `source` gives rows of n values.
   void dropped(const RowTile& tile, const kernels::Rows<Real>& source, int64_t n, RngKey key, Real* buffer) const;
   Tensor dropped_rows(const kernels::Rows<Real>& source, int64_t n, RngKey key) const;
-  void mask_rows(const RowTile& tile, int64_t n, RngKey key, Real* mask) const;
+  /// Columns first … of the mask of sorted row n, which belongs to `group`.
+  void mask_row(int64_t n, int64_t group, RngKey key, int64_t first, int64_t columns, Real* mask) const;
 
   kernels::Operand<Real> input_operand(const Tensor& x_TD, Kept* kept);
   Tensor project(const kernels::Operand<Real>& operand, const ExpertParams& bank, int64_t at, const std::vector<Packed>& w,

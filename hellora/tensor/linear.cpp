@@ -9,7 +9,7 @@ namespace hellora {
 namespace {
 
 using kernels::Packed;
-using kernels::round_up;
+using kernels::padded;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
@@ -17,8 +17,6 @@ kernels::Scratch& operand_scratch() {
   static thread_local kernels::Scratch scratch;
   return scratch;
 }
-
-int64_t padded(int64_t n) { return round_up(n, kernels::kPanel); }
 
 /// What belongs to the maps beside their tensors.
 struct Shared {

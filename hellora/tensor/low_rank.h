@@ -13,7 +13,7 @@ struct LowRank {
   int64_t rank() const { return A_RI.size(0); }
 };
 
-/// Matrices packed for one pass; they live until clear().
+/// Matrices packed for one pass; they live as long as the object.
 class PassPacks {
  public:
   /// w as (n, k), or its transpose (k, n) where `transposed`; times scale.

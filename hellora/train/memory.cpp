@@ -32,10 +32,10 @@ int64_t weight_bytes(const ModelShape& s, int64_t stored) {
 Forecast forecast_training(const ModelShape& s, const TrainingNeeds& needs) {
   constexpr int64_t kFp32 = 4;
   const int64_t k = s.router.top_k, t = needs.tokens, rows = t * k, kept = needs.saved_bytes, operand = needs.operand_bytes;
-  // What waits for the backward pass, per token and layer: both norms' inputs and outputs, q, k, v before and after norm and
-  // rope, the attention's output, and gate and up of every chosen expert. As bf16 copies some are held twice.
-  const int64_t twice = kept == kFp32 ? 1 : 2;
-  const int64_t attention = (3 + twice) * s.hidden + 2 * (s.q_width() + s.kv_width()) + s.kv_width() + twice * s.q_width();
+  // What waits for the backward pass, per token and layer: the inputs of both norms, of q, k, v, of router and experts, q, k, v
+  // before and after norm and rope, the attention's output, and gate and up of every chosen expert. Dropout adds the inputs
+  // of the low-rank parts.
+  const int64_t attention = 4 * s.hidden + 3 * (s.q_width() + s.kv_width()) + (needs.dropout ? s.hidden + s.q_width() : 0);
   const int64_t per_token = kept * (attention + 2 * k * s.expert_width) + kFp32 * 4 * s.experts;
   // The widest moment of a layer's backward pass: its gradients, the packed operand, and fp32 copies of bf16 activations.
   const int64_t layer = rows * s.expert_width * kFp32 * (kept == kFp32 ? 3 : 5) +

@@ -24,6 +24,7 @@ struct TrainingNeeds {
   int64_t adapted_layers = 0;  // from the lowest adapted one up
   int64_t saved_bytes = 4;     // per saved activation
   int64_t operand_bytes = 4;   // per element that enters a product
+  bool dropout = false;
 };
 
 /// Peak of a training run.

@@ -36,6 +36,7 @@ command_lines() {
   refuse '--out is required' forward --model "$model" --ids x.json
   refuse '--threads' eval --model "$model" --data "$train" --threads -1
   refuse '--threads' eval --model "$model" --data "$train" --threads many
+  refuse '--threads' eval --model "$model" --data "$train" --threads 1000000
   refuse '--device' eval --model "$model" --data "$train" --device tpu
   refuse '--log-level loud.*debug' eval --model "$model" --data "$train" --log-level loud
   refuse '--rank' count --arch olmoe-1b-7b --rank 0
@@ -202,11 +203,13 @@ TABLE
 }
 
 ids() {
-  local name content wanted
+  local name content wanted long
+  long=$(printf '1,%.0s' {1..600})1
   while IFS='|' read -r name content wanted; do
-    printf '%s' "$content" >"$scratch/good/ids-$name.json"
+    printf '%s' "${content/LONG/$long}" >"$scratch/good/ids-$name.json"
     refuse "ids-$name.json.*$wanted" forward --model "$model" --ids "$scratch/good/ids-$name.json" --out "$out"
   done <<'TABLE'
+too-long|{"input_ids": [[LONG]]}|rows have .* tokens, the model has .* positions
 vocabulary|{"input_ids": [[1, 2048]]}|2048 is not a token id below 2048
 negative|{"input_ids": [[1, -1]]}|-1 is not a token id
 huge|{"input_ids": [[1, 18446744073709551615]]}|18446744073709551615 is not a token id
@@ -300,11 +303,19 @@ places() {
   refuse 'good/run: the output folder is not empty; use --resume.*--overwrite' train "${settings[@]}" "output=$run"
   refuse 'not empty' run "${settings[@]}" "output=$run"
   refuse 'overwrite empties only folders that hold a run' train "${settings[@]}" "output=$model" --overwrite
+  # What does not fit is said before anything is loaded, with what would fit.
+  refuse 'the run needs about .*, the machine has .*; train.micro_batch_tokens=[0-9]* fits' train "${settings[@]}" train.micro_batch_tokens=100000000
+  refuse 'the weights need .*, the machine has .*; fewer --layers' bench step --layers 4096
+  refuse 'the machine has .*; fewer --layers or --tokens' bench step --layers 1 --tokens 4000000
+  refuse '--experts' bench gemm --experts 2000000000
+  HELLORA_KERNEL=sse9 refuse 'HELLORA_KERNEL=sse9: unknown kernel; known: .*reference' bench kernels
   refuse 'train.jsonl: is not a folder' train "${settings[@]}" "output=$train"
   refuse 'exists already' merge --model "$model" --adapter "$adapter" --out "$run"
   refuse 'exists already' export --model "$model" --adapter "$adapter" --format peft-full --out "$run"
   refuse 'holds a model already' init --arch olmoe-1b-7b --tiny --out "$model"
   refuse 'absent: no run folder or checkpoint to resume' train "${settings[@]}" --resume "$scratch/absent"
+  mkdir -p "$scratch/taken" && touch "$scratch/taken/notes"
+  refuse 'taken: the output folder is not empty' train "${settings[@]}" "output=$scratch/taken" --resume "$run"
   # --overwrite empties the folder only once the new run can begin.
   refuse 'cannot read .*absent.jsonl' train "${settings[@]}" "output=$run" --overwrite "data.train=$scratch/absent.jsonl"
   refuse 'absent_model' train "${settings[@]}" "output=$run" --overwrite "model=$scratch/absent_model"

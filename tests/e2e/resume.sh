@@ -88,6 +88,8 @@ from_a_ranked_plan() {
   rm -r "$folder/checkpoint-000002"
   works "a plan with ranks: resume from the folder alone" train --quiet --resume "$folder"
   check "a plan with ranks: finished" test -f "$folder/checkpoint-000002/DONE"
+  works "a plan with ranks: runs again from its own configuration" train "$folder/config.yaml" --quiet "output=$scratch/ranked_again"
+  check "a plan with ranks: the same bytes" same_run "$folder" "$scratch/ranked_again"
 }
 
 # `run` resumes its own output folder.

@@ -169,16 +169,16 @@ def cell(text):
 
 
 def write_results(path, rows, state):
-    if any(key_of(row) not in state for row in rows):
-        print(f"mutants: {path.name} is written when every row has been tried")
-        return
+    """What is known of every row: the test that catches it, nothing, or that it was not tried yet."""
+    open_rows = sum(key_of(row) not in state for row in rows)
+    missed = sum(key_of(row) in state and not state[key_of(row)] for row in rows)
     lines = ["# Faults and the tests that catch them", "", "Written by `tools/mutants/run.py` from `table.json`; do not edit.", "",
+             f"{len(rows)} faults: {len(rows) - open_rows - missed} caught, {missed} not caught, {open_rows} not tried yet.", "",
              "| fault | file | change | caught by |", "|---|---|---|---|"]
     for row in rows:
         change = f"`{cell(row['find'].strip())}` → `{cell(row['replace'].strip())}`: {cell(row['why'])}"
-        lines.append(f"| {row['id']} | `{row['file']}` | {change} | {cell(state[key_of(row)] or '**nothing**')} |")
+        lines.append(f"| {row['id']} | `{row['file']}` | {change} | {cell(state.get(key_of(row), 'not tried yet') or '**nothing**')} |")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"mutants: wrote {path}")
 
 
 def arguments():
@@ -203,15 +203,15 @@ def chosen_rows(rows, options):
     return rows or stop("no rows to try")
 
 
-def try_rows(rows, runner, state):
-    """Number of rows that no test catches or that cannot be tried."""
+def try_rows(rows, runner, state, keep):
+    """Number of rows that no test catches or that cannot be tried; keep() after each."""
     bad = 0
     for row in rows:
         start = time.time()
         try:
             caught = runner.attempt(row)
             state[key_of(row)] = caught
-            STATE.write_text(json.dumps(state, indent=1), encoding="utf-8")
+            keep()
             verdict = f"caught by {caught}" if caught else "SURVIVED"
         except (ValueError, OSError) as fault:
             caught, verdict = None, f"ERROR {fault}"
@@ -235,8 +235,13 @@ def main():
         sync_tree()
         runner.configure()
         runner.baseline()
-    bad = try_rows(todo, runner, state)
-    write_results(options.table.parent / "RESULTS.md", rows, state)
+
+    def keep():
+        STATE.write_text(json.dumps(state, indent=1), encoding="utf-8")
+        write_results(options.table.parent / "RESULTS.md", rows, state)
+
+    bad = try_rows(todo, runner, state, keep)
+    keep()
     print(f"{len(todo) - bad} passed, {bad} failed")
     return 1 if bad else 0
 

@@ -110,5 +110,19 @@ TEST(RunConfigFile, TheResolvedConfigurationReadsBack) {
   EXPECT_EQ(again.config.train.lr, 0.000123456789);
 }
 
+TEST(RunConfigFile, NamesAreSplitAtSpacesAndFilesAreNot) {
+  const Loaded file("data:\n  train: my data/one.jsonl\nadapter:\n  targets: q k v\n");
+  EXPECT_EQ(file.config.data.train, (Texts{"my data/one.jsonl"}));
+  EXPECT_EQ(file.config.adapter.targets, (Texts{"q", "k", "v"}));
+  const Loaded argument("", {"data.train=my data/one.jsonl, two.jsonl"});
+  EXPECT_EQ(argument.config.data.train, (Texts{"my data/one.jsonl", "two.jsonl"}));
+}
+
+TEST(RunConfigFile, LeavesTheRankOfAPlanUnsaid) {
+  Loaded plain("select.plan: plan.json\n"), given("select.plan: plan.json\nadapter.rank: 4\n");
+  EXPECT_EQ(config_yaml(&plain.config).find("  rank:"), string::npos);
+  EXPECT_CONTAINS(config_yaml(&given.config), "  rank: 4\n");
+}
+
 }  // namespace
 }  // namespace hellora::testing

@@ -11,8 +11,9 @@ namespace {
 template <class Real = double>
 std::vector<Real> mask(RngKey key, double rate, int64_t rows, int64_t columns, const int64_t* tokens = nullptr,
                        const int64_t* experts = nullptr) {
-  std::vector<Real> out(static_cast<size_t>(rows * columns), Real{-1});
-  dropout_mask(key, rate, tokens, experts, rows, columns, out.data());
+  const std::vector<Real> ones(static_cast<size_t>(rows * columns), Real{1});
+  std::vector<Real> out(ones.size(), Real{-1});
+  dropout(key, rate, tokens, experts, rows, columns, ones.data(), out.data());
   return out;
 }
 

@@ -167,10 +167,28 @@ TEST_P(Rows, SoftmaxLossEqualsTheReference) {
   for (const int64_t n : {1, 5, 100, 3000}) {
     std::vector<float> got = random_floats(n, 4), want;
     for (float& v : got) v *= 30;
+    got[static_cast<size_t>(n - 1 - n % 7)] = 200;  // the largest in any lane, or behind the last whole vector
     want = got;
     const double loss = own().softmax_loss(got.data(), n, n / 2, 0.25F), plain = reference().softmax_loss(want.data(), n, n / 2, 0.25F);
     EXPECT_NEAR(loss, plain, 1e-5 * std::max(1.0, plain));
     expect_close(got, want, 1e-6F);
+  }
+}
+
+TEST_P(Rows, DropoutMasksAreTheSameBytesFromAnyColumnOn) {
+  const RngKey key = make_key(11, 12);
+  std::vector<float> whole(300), want(300);
+  own().dropout_mask(key, 0.3, 4'000'000'000U, 7, 0, 300, whole.data());
+  reference().dropout_mask(key, 0.3, 4'000'000'000U, 7, 0, 300, want.data());
+  EXPECT_EQ(whole, want);
+  for (const int64_t first : {0, 4, 128}) {
+    for (const int64_t n : {1, 3, 32, 63, 129}) {
+      std::vector<float> got(static_cast<size_t>(n) + 1, -1.0F);
+      own().dropout_mask(key, 0.3, 4'000'000'000U, 7, first, n, got.data());
+      EXPECT_EQ(got.back(), -1.0F) << "wrote behind the end";
+      got.pop_back();
+      EXPECT_EQ(got, std::vector<float>(want.begin() + first, want.begin() + first + n)) << first << " " << n;
+    }
   }
 }
 

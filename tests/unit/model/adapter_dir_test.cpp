@@ -26,7 +26,7 @@ void expect_roundtrip(const Plan& plan, const AdapterConfig& config) {
   const TempFolder folder;
   const auto adapters = fresh_adapters(tiny_shape(), plan, config);
   randomise(*adapters, 11);
-  write_adapter(folder / "a", *adapters, sample_origin());
+  write_adapter(folder / "a", *adapters, sample_origin(), tiny_shape());
   const LoadedAdapter loaded = read_adapter(folder / "a", tiny_shape());
   ASSERT_EQ(loaded.adapters->specs().size(), adapters->specs().size());
   for (size_t i = 0; i < adapters->specs().size(); ++i) {
@@ -46,7 +46,7 @@ void expect_roundtrip(const Plan& plan, const AdapterConfig& config) {
   const Tensor want = all_logits(*model.decoder, batch);
   model.decoder->bind(loaded.adapters.get());
   EXPECT_TRUE(same_bytes(all_logits(*model.decoder, batch), want));
-  write_adapter(folder / "b", *loaded.adapters, sample_origin());
+  write_adapter(folder / "b", *loaded.adapters, sample_origin(), tiny_shape());
   EXPECT_EQ(slurp(folder / "a/adapter_model.safetensors"), slurp(folder / "b/adapter_model.safetensors"));
   EXPECT_EQ(parse_json(slurp(folder / "a/hellora.json"), "a"), parse_json(slurp(folder / "b/hellora.json"), "b"));
 }
@@ -67,10 +67,44 @@ TEST(AdapterFolder, RoundtripKeepsRanksPerExpertRsloraAndOddAlpha) {
   expect_roundtrip(ranks, config);
 }
 
+// PEFT on transformers 5 multiplies `r` by the number of experts: two experts of rank 16 must not look like eight of rank 4.
+TEST(AdapterFolder, TheLargestRankIsTheConfigsRank) {
+  Plan ranks = tiny_plan();
+  ranks.layers[0].experts = {{1, 16}, {4, 2}};
+  const TempFolder folder;
+  write_adapter(folder / "a", *fresh_adapters(tiny_shape(), ranks, tiny_config()), sample_origin(), tiny_shape());
+  const Json config = parse_json(slurp(folder / "a/adapter_config.json"), "a");
+  EXPECT_EQ(config["r"], 16);
+  for (const auto& [path, rank] : config["rank_pattern"].items()) EXPECT_LT(rank.get<int64_t>(), 16) << path;
+  EXPECT_EQ(config["rank_pattern"]["model.layers.0.mlp.experts.4.up_proj"], 2);
+}
+
+// PEFT on transformers 5 leaves gate and up out where down is not there.
+TEST(AdapterFolder, GateAndUpComeWithADownOfZeros) {
+  const TempFolder folder;
+  const auto adapters = fresh_adapters(tiny_shape(), tiny_plan(), tiny_config({"gate", "up"}));
+  randomise(*adapters, 3);
+  write_adapter(folder / "a", *adapters, sample_origin(), tiny_shape());
+  const LoadedAdapter loaded = read_adapter(folder / "a", tiny_shape());
+  size_t downs = 0;
+  for (size_t i = 0; i < loaded.adapters->specs().size(); ++i) {
+    if (loaded.adapters->specs()[i].name.find("down_proj") == std::string::npos) continue;
+    ++downs;
+    EXPECT_EQ(loaded.adapters->param(i).abs().max().item<float>(), 0);
+  }
+  EXPECT_EQ(2 * downs, adapters->specs().size());  // A and B of gate, up and down: four and two
+  const TinyModel model;
+  const Batch batch = make_batch(std::vector<std::vector<int64_t>>{random_ids(20, tiny_shape().vocab, 1)});
+  model.decoder->bind(adapters.get());
+  const Tensor want = all_logits(*model.decoder, batch);
+  model.decoder->bind(loaded.adapters.get());
+  EXPECT_TRUE(same_bytes(all_logits(*model.decoder, batch), want));
+}
+
 /// A good adapter folder whose files a test then spoils.
 class BadAdapter : public ::testing::Test {
  protected:
-  BadAdapter() { write_adapter(folder_.path(), *fresh_adapters(tiny_shape(), tiny_plan()), sample_origin()); }
+  BadAdapter() { write_adapter(folder_.path(), *fresh_adapters(tiny_shape(), tiny_plan()), sample_origin(), tiny_shape()); }
 
   Path tensors_path() const { return folder_ / "adapter_model.safetensors"; }
 
@@ -211,7 +245,7 @@ TEST_F(BadAdapter, OtherBase) {
   const TinyModel model, other(tiny_shape(), at::kFloat, 2);
   AdapterOrigin origin = sample_origin();
   origin.model_hash = model_hash(*model.decoder);
-  write_adapter(folder_.path(), *fresh_adapters(tiny_shape(), tiny_plan()), origin);
+  write_adapter(folder_.path(), *fresh_adapters(tiny_shape(), tiny_plan()), origin, tiny_shape());
   const LoadedAdapter loaded = read_adapter(folder_.path(), tiny_shape());
   EXPECT_NO_THROW(check_base(loaded, *model.decoder, folder_.path()));
   const std::string message = error_of<StateError>([&] { check_base(loaded, *other.decoder, folder_.path()); });

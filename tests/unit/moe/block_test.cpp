@@ -1,5 +1,6 @@
 // The MoE block against kernels/reference.h and against plain operators, values and gradients, in fp64.
 #include "hellora/kernels/reference.h"
+#include "hellora/tensor/experts.h"
 #include "tests/support/tolerances.h"
 #include "tests/unit/moe/cases.h"
 
@@ -167,11 +168,35 @@ TEST(MoeBlock, DropoutWhenOnlyOneOfGateAndUpIsAdapted) {
   }
 }
 
+TEST(MoeBlock, SeveralBlocksOfColumns) {
+  BlockSizes sizes;
+  sizes.tokens = 30;
+  sizes.width = 290;
+  sizes.expert_width = 270;
+  expect_right(sizes, 11);
+}
+
+TEST(MoeBlock, OnlyRowsOfAdaptedExpertsGoThroughAdapters) {
+  BlockSizes sizes;
+  sizes.tokens = 60;
+  sizes.adapted = {Slot::gate, Slot::up, Slot::down};
+  const Block b = make_block(sizes, 9);
+  const Tensor ids_TK = plain_routing(b).ids_TK;
+  const auto hot = ((ids_TK == 1) | (ids_TK == 3)).sum().item<int64_t>();
+  ASSERT_GT(hot, 0);
+  ASSERT_LT(hot, ids_TK.numel());
+  const int64_t start = low_rank_rows();
+  const Tensor out_TD = b.out();
+  EXPECT_EQ(low_rank_rows() - start, 3 * hot);  // x A of gate and up, h A of down
+  gradients(out_TD, at::ones_like(out_TD), b.leaves());
+  EXPECT_EQ(low_rank_rows() - start, 6 * hot);  // and dy B of all three
+}
+
 TEST(MoeBlock, SameBytesForAnyThreads) {
   BlockSizes sizes;
   sizes.tokens = 150;
   sizes.width = 130;
-  sizes.expert_width = 70;
+  sizes.expert_width = 150;
   const Block b = make_block(sizes, 7);
   const Tensor c_TD = random_tensor({150, 130}, 8);
   expect_same_for_any_threads([&] {
