@@ -7,7 +7,7 @@
 namespace hellora {
 namespace {
 
-constexpr int64_t kChunk = 256;  // rows of logits alive at a time; fixed, so that sums keep their order
+constexpr int64_t kChunk = 512;  // rows of logits alive at a time; fixed, so that sums keep their order
 
 /// Loss of every row; the logits become scale · (softmax − onehot), the gradient of scale · Σ loss.
 template <class Real>

@@ -40,7 +40,7 @@ Forecast forecast_training(const ModelShape& s, const TrainingNeeds& needs) {
   // The widest moment of a layer's backward pass: its gradients, the packed operand, and fp32 copies of bf16 activations.
   const int64_t layer = rows * s.expert_width * kFp32 * (kept == kFp32 ? 3 : 5) +
                         rows * std::max(s.hidden, 2 * s.expert_width) * operand * 5 / 4 + 6 * t * s.hidden * kFp32;
-  const int64_t head = std::min<int64_t>(256, t) * s.vocab * (kFp32 + operand);
+  const int64_t head = std::min<int64_t>(512, t) * s.vocab * (kFp32 + operand);
   Forecast forecast;
   forecast.weights = needs.weights;
   forecast.adapters = 5 * needs.trainable * kFp32;  // value, gradient, two moments, the audit's copy

@@ -167,7 +167,7 @@ TEST_P(Rows, SoftmaxLossEqualsTheReference) {
   for (const int64_t n : {1, 5, 100, 3000}) {
     std::vector<float> got = random_floats(n, 4), want;
     for (float& v : got) v *= 30;
-    got[static_cast<size_t>(n - 1 - n % 7)] = 200;  // the largest in any lane, or behind the last whole vector
+    got[static_cast<size_t>((n - 1) - (n - 1) % 7)] = 200;  // the largest in any lane, or behind the last whole vector
     want = got;
     const double loss = own().softmax_loss(got.data(), n, n / 2, 0.25F), plain = reference().softmax_loss(want.data(), n, n / 2, 0.25F);
     EXPECT_NEAR(loss, plain, 1e-5 * std::max(1.0, plain));
