@@ -198,6 +198,24 @@ TEST_P(Grouped, OuterProductsEqualPlainLoops) {
   }
 }
 
+// Members of different rank share the left columns: what lies behind a member's own rank is not its, in any row tile.
+TEST_P(Grouped, OuterProductsEndAtTheirRank) {
+  const std::vector<int64_t> offsets = {0, 3, 9}, ranks = {40, 17};
+  constexpr int64_t kLeft = 40, kRight = 5;
+  const auto left = random_floats(9 * kLeft, 1), right = random_floats(9 * kRight, 2);
+  std::vector<std::vector<float>> out(2, std::vector<float>(kLeft * kRight, 7.0F));
+  add_outer<float>(offsets, Rows<float>{left.data(), kLeft, nullptr}, kLeft, Rows<float>{right.data(), kRight, nullptr}, kRight,
+                   [&](int64_t g) {
+                     return Target<float>{out[static_cast<size_t>(g)].data(), kRight, 1, 1.0F, ranks[static_cast<size_t>(g)]};
+                   });
+  for (size_t g = 0; g < 2; ++g) {
+    for (int64_t i = 0; i < kLeft; ++i) {
+      const bool own = i < ranks[g];
+      EXPECT_EQ(out[g][static_cast<size_t>(i * kRight)] != 7.0F, own) << "group " << g << ", row " << i;
+    }
+  }
+}
+
 TEST_P(Grouped, SameBytesForAnyThreads) {
 #ifdef _OPENMP
   for (uint64_t seed = 0; seed < 6; ++seed) {
