@@ -28,20 +28,14 @@ std::vector<Stretch> stretches(const std::vector<int64_t>& flat) {
   return out;
 }
 
-/// The type that products of attention read: as all products, bf16 where the engine multiplies in bf16.
-at::ScalarType operand_type(const Tensor& x, kernels::Math math) {
-  return math == kernels::Math::bf16 && x.scalar_type() == at::kFloat ? at::kBFloat16 : x.scalar_type();
-}
-
 class Attend : public torch::autograd::Function<Attend> {
  public:
-  static Tensor forward(AutogradContext* ctx, const Tensor& q_in, const Tensor& k_in, const Tensor& v_in, std::vector<int64_t> documents,
-                        const Compute& compute) {
-    const int64_t heads = q_in.size(1);
-    const bool grad = q_in.requires_grad() || k_in.requires_grad() || v_in.requires_grad();
-    const auto type = operand_type(q_in, compute.math);
-    const Tensor q = q_in.to(type), k = k_in.to(type), v = v_in.to(type);
-    Tensor out = at::empty_like(q_in, at::MemoryFormat::Contiguous);
+  static Tensor forward(AutogradContext* ctx, const Tensor& q, const Tensor& k, const Tensor& v, std::vector<int64_t> documents,
+                        at::ScalarType saved) {
+    const int64_t heads = q.size(1);
+    const bool grad = q.requires_grad() || k.requires_grad() || v.requires_grad();
+    const Compute compute{kernels::Math::full, saved};
+    Tensor out = at::empty_like(q, at::MemoryFormat::Contiguous);
     variable_list kept;
     if (grad) kept = {compute.keep(q), compute.keep(k), compute.keep(v), Tensor()};
     for (const Stretch& rows : stretches(documents)) {
@@ -57,7 +51,6 @@ class Attend : public torch::autograd::Function<Attend> {
     }
     ctx->saved_data["documents"] = std::move(documents);
     ctx->saved_data["heads"] = heads;
-    ctx->saved_data["bf16"] = type == at::kBFloat16;
     return flat;
   }
 
@@ -65,11 +58,10 @@ class Attend : public torch::autograd::Function<Attend> {
     const auto kept = ctx->get_saved_variables();
     const auto documents = stretches(ctx->saved_data["documents"].toIntVector());
     const int64_t heads = ctx->saved_data["heads"].toInt();
-    const auto real = grads[0].scalar_type(), type = ctx->saved_data["bf16"].toBool() ? at::kBFloat16 : real;
-    const Tensor q = kept[0].to(type), k = kept[1].to(type), v = kept[2].to(type);
-    const Tensor out = kept[3].to(type).view(q.sizes()), dout = grads[0].to(type).contiguous().view(q.sizes());
-    const auto empty = [&](const Tensor& x) { return at::empty(x.sizes(), x.options().dtype(real)); };
-    Tensor dq = empty(q), dk = empty(k), dv = empty(v);
+    const auto real = grads[0].scalar_type();
+    const Tensor q = restore(kept[0], real), k = restore(kept[1], real), v = restore(kept[2], real);
+    const Tensor out = restore(kept[3], real).view(q.sizes()), dout = grads[0].contiguous().view(q.sizes());
+    Tensor dq = at::empty_like(q), dk = at::empty_like(k), dv = at::empty_like(v);
     for (size_t i = 0; i < documents.size(); ++i) {
       const Stretch& rows = documents[i];
       const auto part = [&](const Tensor& x) { return heads_first(x, rows, heads); };
@@ -89,7 +81,7 @@ Tensor attend_documents(const Tensor& q_TAC, const Tensor& k_TGC, const Tensor& 
                         const Compute& compute) {
   std::vector<int64_t> flat;
   for (const Stretch& one : documents) flat.insert(flat.end(), {one.start, one.length});
-  return Attend::apply(q_TAC, k_TGC, v_TGC, std::move(flat), compute);
+  return Attend::apply(q_TAC, k_TGC, v_TGC, std::move(flat), compute.saved);
 }
 
 }  // namespace hellora

@@ -34,12 +34,13 @@ FEW_ROWS = ["data.train=train.jsonl", "data.eval=valid.jsonl"]  # for the other 
 # A benchmark at these sizes says nothing but that its options exist.
 SMALL = {"gemm": {"--experts": "2", "--repeats": "1"}, "step": {"--layers": "1", "--tokens": "64", "--steps": "1"}}
 
+MEMORY = "memory forecast / peak"
 # Label of the transcript: how far its numbers may be from the printed ones; 0 compares the text, None nothing but the label.
 # Training is deterministic for one kernel row and ends elsewhere by rounding on another one; AVX2 was 0.0015 off after 150 steps.
 TRANSCRIPT = {
     "evaluation loss before": 0.001, "evaluation loss after": 0.02, "trainable parameters": 0, "with all experts": 0, "raw ratio": 0,
     "quotient of percentages": 0, "coverage per layer (profile)": 2, "coverage at start / end": 2, "training speed": None,
-    "memory forecast / peak": None, "audit": 0, "adapter": 0, "prompt": 0, "before": None, "after": None,
+    MEMORY: None, "audit": 0, "adapter": 0, "prompt": 0, "before": None, "after": None,
 }
 SAME_ROW = {"evaluation loss before": 0}  # with the kernel row of the machine that the transcript is from
 README_ROW = "avx512_bf16"
@@ -117,6 +118,12 @@ def differs(shown, printed, tolerance):
         if all(abs(float(a.replace(",", "")) - float(b.replace(",", ""))) <= tolerance for a, b in pairs):
             return None
     return f"{shown[:60]}, but the program prints {printed[:60]}" + (f" (may differ by {tolerance})" if tolerance else "")
+
+
+def over_forecast(printed):
+    """What is wrong with "forecast / peak" of a run, or None: memory that grows from step to step ends far above the forecast."""
+    forecast, peak = (float(number) * {"KiB": 1, "MiB": 2**10, "GiB": 2**20}[unit] for number, unit in re.findall(r"([\d.]+) (KiB|MiB|GiB)", printed))
+    return None if peak <= 1.25 * forecast else f"{printed}: the peak is more than a quarter above the forecast"
 
 
 def smaller(arguments):
@@ -239,6 +246,8 @@ class Document:
                 fault = "is not printed"
             else:
                 fault = differs(value, dict(printed)[label], rules[label])
+                if label == MEMORY:
+                    fault = over_forecast(dict(printed)[label])
             self.check(block.line, f"{label}: {value.splitlines()[0][:40] if value else ''}", fault)
         return None
 
