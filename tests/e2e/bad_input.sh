@@ -304,7 +304,7 @@ places() {
   refuse 'not empty' run "${settings[@]}" "output=$run"
   refuse 'overwrite empties only folders that hold a run' train "${settings[@]}" "output=$model" --overwrite
   # What does not fit is said before anything is loaded, with what would fit.
-  refuse 'the run needs about .*, the machine has .*; train.micro_batch_tokens=[0-9]* fits' train "${settings[@]}" train.micro_batch_tokens=100000000
+  refuse 'the run needs about .*, the machine has .*; train.micro_batch_tokens=[0-9]* fits' train "${settings[@]}" train.micro_batch_tokens=16777216
   refuse 'the weights need .*, the machine has .*; fewer --layers' bench step --layers 4096
   refuse 'the machine has .*; fewer --layers or --tokens' bench step --layers 1 --tokens 4000000
   refuse '--experts' bench gemm --experts 2000000000
