@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Regenerates the golden files into a temporary folder and compares them with the committed ones.
 
-    check.py [FOLDER]   FOLDER is tests/golden/olmoe by default; run once per environment (transformers 4, then 5)
+    check.py [FAMILY ...]   all families of tests/golden by default; run once per environment (transformers 4, then 5)
 """
 import json
 import pathlib
@@ -9,12 +9,13 @@ import shutil
 import sys
 import tempfile
 
-import make_olmoe
+import cases
+import make_models
 import torch
 import transformers
 from safetensors.torch import load_file
 
-COMMITTED = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden" / "olmoe"
+COMMITTED = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"
 RELATIVE = {torch.float32: 2e-5, torch.float64: 1e-11}  # of the tensor's largest value
 ABOUT_VERSIONS = {"versions", "transformers_version", "peft", "peft_version"}
 
@@ -48,20 +49,23 @@ def differences(committed, made):
             yield from (f"{name}: {what}" for what in json_differences(old, new))
 
 
-def main(committed):
+def main(names):
+    families, old = names or list(cases.FAMILIES), not transformers.__version__.startswith("5.")
     with tempfile.TemporaryDirectory() as folder:
-        made = pathlib.Path(folder) / "olmoe"
-        shutil.copytree(committed, made)  # what the other environment makes stays as committed
-        if not transformers.__version__.startswith("5."):
-            for case in make_olmoe.tiny.CASES:
+        made = pathlib.Path(folder)
+        for family in families:
+            shutil.copytree(COMMITTED / family, made / family)  # what the other environment makes stays as committed
+        if old:
+            for case in make_models.chosen(families):
                 shutil.rmtree(made / case)
-        make_olmoe.main(made)
-        if not transformers.__version__.startswith("5."):
-            shutil.copytree(committed / "base" / "fused", made / "base" / "fused")
-        found = list(differences(committed, made))
+        make_models.main(made, families)
+        for case in make_models.chosen(families) if old else []:
+            if "fused" in cases.extras(case):
+                shutil.copytree(COMMITTED / case / "fused", made / case / "fused")
+        found = [f"{family}/{what}" for family in families for what in differences(COMMITTED / family, made / family)]
     print("\n".join(found) or "all golden files agree")
     return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else COMMITTED))
+    sys.exit(main(sys.argv[1:]))

@@ -7,9 +7,9 @@ from torch.utils._pytree import tree_leaves
 
 
 class NoFloat32(TorchDispatchMode):
-    """Fails on the first operation, forward or backward, that yields a float32 (or narrower) tensor."""
+    """Fails on the first operation, forward or backward, that yields a float32, complex64 or narrower tensor."""
 
-    narrow = (torch.empty(0).dtype, torch.float16, torch.bfloat16)
+    narrow = (torch.empty(0).dtype, torch.float16, torch.bfloat16, torch.complex64)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))

@@ -19,6 +19,16 @@ def save_golden(folder, dtype, tensors):
     save_file(tensors, folder / f"golden_{NAMES[dtype]}.safetensors")
 
 
+def names(dtypes):
+    return [str(dtype).removeprefix("torch.") for dtype in dtypes]
+
+
+def edit_json(path, change):
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
 def save_manifest(folder, **facts):
     versions = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__, "safetensors": safetensors.__version__}
     (folder / "manifest.json").write_text(json.dumps({"versions": versions, **facts}, indent=2, sort_keys=True) + "\n")

@@ -11,7 +11,7 @@ namespace hellora::testing {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kRoot = "tests/golden";
+constexpr const char *kRoot = "tests/golden", *kFile32 = "golden_f32.safetensors", *kFile64 = "golden_f64.safetensors";
 
 CaseKind kind_of(const Path& folder, bool values) {
   if (fs::exists(folder / "config.json")) return values ? CaseKind::model : CaseKind::layout;
@@ -25,9 +25,9 @@ std::vector<Path> golden_cases(CaseKind kind, const std::string& prefix) {
   if (!fs::is_directory(kRoot)) return found;
   for (const auto& entry : fs::recursive_directory_iterator(kRoot)) {
     if (!entry.is_directory()) continue;
-    const bool values = fs::exists(entry.path() / "golden_f32.safetensors"), model = fs::exists(entry.path() / "config.json");
+    const bool values = fs::exists(entry.path() / kFile64), model = fs::exists(entry.path() / "config.json");
     if ((!values && !model) || kind_of(entry.path(), values) != kind) continue;
-    if (values && GoldenFile(entry.path(), at::kFloat).names(prefix).empty()) continue;
+    if (values && GoldenFile(entry.path(), at::kDouble).names(prefix).empty()) continue;
     found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end());
@@ -42,12 +42,13 @@ std::vector<Path> training_cases() {
 }
 
 GoldenFile::GoldenFile(const Path& folder, at::ScalarType dtype)
-    : file_(folder / (dtype == at::kDouble ? "golden_f64.safetensors" : "golden_f32.safetensors")) {}
+    : file_(folder / (dtype != at::kDouble && fs::exists(folder / kFile32) ? kFile32 : kFile64)), dtype_(dtype) {}
 
 Tensor GoldenFile::get(const std::string& name) const {
   const TensorInfo* info = file_.find(name);
   if (info == nullptr) throw FormatError(file_.path().string() + ": golden tensor " + name + " is missing");
-  return read_tensor(*info, file_.bytes(*info));
+  const Tensor value = read_tensor(*info, file_.bytes(*info));
+  return value.is_floating_point() ? value.to(dtype_) : value;
 }
 
 std::vector<std::string> GoldenFile::names(const std::string& prefix) const {

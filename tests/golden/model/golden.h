@@ -27,6 +27,7 @@ std::vector<Path> golden_cases(CaseKind kind, const std::string& prefix = "");
 /// Adapter and full cases together.
 std::vector<Path> training_cases();
 
+/// Values in `dtype`: from a file of that precision, or, where there is only one in fp64, rounded from it.
 class GoldenFile {
  public:
   GoldenFile(const Path& folder, at::ScalarType dtype);
@@ -37,6 +38,7 @@ class GoldenFile {
 
  private:
   SafetensorsFile file_;
+  at::ScalarType dtype_;
 };
 
 /// The folder itself or the nearest one above that holds a model.
