@@ -28,10 +28,10 @@ std::vector<ParamSpec> full_params(std::span<const Site> sites, const AdapterCon
   std::vector<ParamSpec> specs;
   for (size_t s = 0; s < sites.size(); ++s) {
     const Site& site = sites[s];
-    const bool norm = is_norm_slot(site.slot);
+    const bool vector = is_vector_slot(site.slot);
     for (size_t m = 0; m < site.members.size(); ++m) {
-      std::vector<int64_t> shape = norm ? std::vector<int64_t>{site.out} : std::vector<int64_t>{site.out, site.in};
-      specs.push_back({site.members[m].path + ".weight", std::move(shape), Init::base, site.in, !norm, s, m});
+      std::vector<int64_t> shape = vector ? std::vector<int64_t>{site.out} : std::vector<int64_t>{site.out, site.in};
+      specs.push_back({site.parameter(m), std::move(shape), Init::base, site.in, !vector, s, m});
     }
   }
   return specs;

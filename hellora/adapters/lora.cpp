@@ -42,7 +42,10 @@ std::vector<ParamSpec> lora_params(std::span<const Site> sites, const AdapterCon
   std::vector<ParamSpec> specs;
   for (size_t s = 0; s < sites.size(); ++s) {
     const Site& site = sites[s];
-    if (is_norm_slot(site.slot)) throw ConfigError("adapter.targets: norm has no low-rank form; train it with adapter.method full");
+    if (is_vector_slot(site.slot)) {
+      throw ConfigError("adapter.targets: " + std::string(target_of(site.slot)) +
+                        " has no low-rank form; train it with adapter.method full");
+    }
     for (size_t m = 0; m < site.members.size(); ++m) {
       const SiteMember& one = site.members[m];
       const bool embed = is_embedding(site);

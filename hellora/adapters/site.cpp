@@ -4,9 +4,13 @@ namespace hellora {
 
 std::string_view target_of(Slot slot) {
   switch (slot) {
-    case Slot::q: return "q";
+    case Slot::q:
+    case Slot::q_a:
+    case Slot::q_b: return "q";
     case Slot::k: return "k";
     case Slot::v: return "v";
+    case Slot::kv_a:
+    case Slot::kv_b: return "kv";
     case Slot::o: return "o";
     case Slot::router: return "router";
     case Slot::gate: return "gate";
@@ -15,6 +19,7 @@ std::string_view target_of(Slot slot) {
     case Slot::shared_gate:
     case Slot::shared_up:
     case Slot::shared_down: return "shared";
+    case Slot::shared_router: return "shared_router";
     case Slot::dense_gate:
     case Slot::dense_up:
     case Slot::dense_down: return "dense";
@@ -24,7 +29,13 @@ std::string_view target_of(Slot slot) {
     case Slot::post_norm:
     case Slot::q_norm:
     case Slot::k_norm:
+    case Slot::q_a_norm:
+    case Slot::kv_a_norm:
     case Slot::final_norm: return "norm";
+    case Slot::q_bias:
+    case Slot::k_bias:
+    case Slot::v_bias:
+    case Slot::o_bias: return "bias";
   }
   return "";
 }

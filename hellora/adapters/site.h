@@ -2,6 +2,7 @@
 // experts of a layer; its members name the modules behind it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,18 +27,45 @@ enum class Slot : uint8_t {
   dense_down,
   embed,
   lm_head,
-  input_norm,
+  q_a,  // multi-head latent attention: queries and keys with values through a narrow latent
+  q_b,
+  kv_a,
+  kv_b,
+  shared_router,  // how much of the shared experts a token takes
+  input_norm,     // from here on vectors
   post_norm,
   q_norm,
   k_norm,
   final_norm,
+  q_a_norm,
+  kv_a_norm,
+  q_bias,
+  k_bias,
+  v_bias,
+  o_bias,
 };
+inline constexpr size_t kSlots = static_cast<size_t>(Slot::o_bias) + 1;
 
 constexpr bool is_expert_slot(Slot slot) { return slot == Slot::gate || slot == Slot::up || slot == Slot::down; }
-constexpr bool is_norm_slot(Slot slot) { return slot >= Slot::input_norm; }
+constexpr bool is_bias_slot(Slot slot) { return slot >= Slot::q_bias; }
+/// Norms and biases: no linear map, so no low-rank form.
+constexpr bool is_vector_slot(Slot slot) { return slot >= Slot::input_norm; }
+constexpr bool is_model_slot(Slot slot) { return slot == Slot::embed || slot == Slot::lm_head || slot == Slot::final_norm; }
 
-/// The user's name for the group that a slot belongs to: q k v o router gate up down shared dense embed lm_head norm.
+/// The user's name for the group that a slot belongs to: q k v kv o router gate up down shared shared_router dense embed lm_head
+/// norm bias.
 std::string_view target_of(Slot slot);
+
+/// One value per slot.
+template <class Value>
+class SlotMap {
+ public:
+  Value& operator[](Slot slot) { return values_[static_cast<size_t>(slot)]; }
+  const Value& operator[](Slot slot) const { return values_[static_cast<size_t>(slot)]; }
+
+ private:
+  std::array<Value, kSlots> values_{};
+};
 
 /// One adapted module.
 struct SiteMember {
@@ -50,8 +78,11 @@ struct SiteMember {
 struct Site {
   int64_t layer = -1;  // -1: outside the decoder layers
   Slot slot = Slot::q;
-  int64_t in = 0, out = 0;  // of each member's linear map; a norm has in = 1
+  int64_t in = 0, out = 0;  // of each member's linear map; a vector has in = 1
   std::vector<SiteMember> members;
+
+  /// "model.layers.3.mlp.experts.17.gate_proj.weight"
+  std::string parameter(size_t member) const { return members[member].path + (is_bias_slot(slot) ? ".bias" : ".weight"); }
 };
 
 }  // namespace hellora

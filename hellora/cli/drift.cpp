@@ -33,7 +33,7 @@ double still_hot(const LayerProfile& layer, std::span<const int64_t> experts) {
 HotDrift::HotDrift(const ModelShape& shape, const Plan& plan, const Dataset& data, bool whole)
     : plan_(plan),
       data_(whole ? data : head(data)),
-      counters_{RouteCounter(shape.layers, shape.experts, false), RouteCounter(shape.layers, shape.experts, false)} {}
+      counters_{RouteCounter(routed_layers(shape), shape.experts, false), RouteCounter(routed_layers(shape), shape.experts, false)} {}
 
 LossSum HotDrift::measure(const Decoder& decoder, const PackingRule& rule, When when) {
   RouteCounter& counter = counters_[when];

@@ -17,12 +17,17 @@ void shrink(ModelShape& shape) {
   shape.vocab = std::min<int64_t>(shape.vocab, 2048);
   shape.hidden = 64;
   shape.layers = std::min<int64_t>(shape.layers, 2);
+  const int64_t all_heads = shape.heads;
   shape.heads = 4;
-  shape.kv_heads = shape.kv_heads == 16 ? 4 : 2;
+  shape.kv_heads = shape.kv_heads == all_heads ? 4 : 2;
   shape.head_dim = 16;
+  if (shape.has_latent()) shape.latent = {shape.latent.q_rank > 0 ? 24 : 0, 32, 16, 8, 16};
   shape.max_positions = 512;
+  shape.window = std::min<int64_t>(shape.window, 64);
   shape.experts = std::min<int64_t>(shape.experts, 8);
   shape.expert_width = 32;
+  if (shape.dense_width > 0) shape.dense_width = 96;
+  if (shape.shared_width > 0) shape.shared_width = 64;
   shape.router.top_k = std::min<int64_t>(shape.router.top_k, 2);
 }
 
@@ -44,6 +49,7 @@ class Init : public Command {
     ModelShape shape = arch_.empty() ? read_shape(given, config_) : find_preset(arch_);
     if (tiny_) shrink(shape);
     if (layers_ > 0) shape.layers = layers_;
+    shape = read_shape(find_arch(shape.arch, "init").config(shape), "init");  // what follows from the new sizes
     if (std::filesystem::exists(Path(out_) / "model.safetensors"))
       throw ConfigError(out_ + ": holds a model already; choose another folder");
     init_model(shape, out_, static_cast<uint64_t>(common.seed), fp32_, deviation_, given);

@@ -64,9 +64,9 @@ const std::map<std::string, std::string>& aliases() {
 }
 
 std::string translate_value(const std::string& alias, const std::string& value, const std::string& where) {
-  static const std::map<std::string, std::string> targets = {{"q_proj", "q"},   {"k_proj", "k"},       {"v_proj", "v"},
-                                                             {"o_proj", "o"},   {"gate", "router"},    {"gate_proj", "gate"},
-                                                             {"up_proj", "up"}, {"down_proj", "down"}, {"embed_tokens", "embed"}};
+  static const std::map<std::string, std::string> targets = {
+      {"q_proj", "q"},   {"k_proj", "k"},       {"v_proj", "v"}, {"o_proj", "o"}, {"gate", "router"}, {"gate_proj", "gate"},
+      {"up_proj", "up"}, {"down_proj", "down"}, {"w1", "gate"},  {"w2", "down"},  {"w3", "up"},       {"embed_tokens", "embed"}};
   if (alias == "lora_target_modules") return targets.contains(value) ? targets.at(value) : value;
   if (alias == "train_on_inputs") {
     if (value != "true" && value != "false") throw ConfigError(where + ": train_on_inputs: expected true or false");

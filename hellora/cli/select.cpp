@@ -26,8 +26,8 @@ class Select : public Command {
 
   int run(const Common& common) override {
     const Profile profile = read_profile(profile_);
-    const int64_t row = find_arch(profile.model_type, profile_).hot_k;
-    const Plan plan = select_experts(profile, config_, row > 0 ? row : profile.top_k, static_cast<uint64_t>(common.seed), rank_);
+    const int64_t k = default_k(find_arch(profile.model_type, profile_), profile.experts, profile.top_k);
+    const Plan plan = select_experts(profile, config_, k, static_cast<uint64_t>(common.seed), rank_);
     write_plan(out_, plan);
     const std::vector<LayerReport> layers = report_selection(profile, plan);
     if (common.json) {

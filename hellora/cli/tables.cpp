@@ -21,14 +21,20 @@ Rows method_rows() {
   return rows;
 }
 
+std::string hot_text(const HotShare& hot) {
+  if (hot.of == 0) return "experts per token";
+  return std::to_string(hot.hot) + " of " + std::to_string(hot.of);
+}
+
 Rows arch_rows() {
-  Rows rows = {{"name", "kind", "models", "parameters", "default targets", "default k", "source of the defaults"}};
+  Rows rows = {{"name", "kind", "models", "parameters", "default targets", "default k", "source of the defaults", "status"}};
   for (const Arch& one : archs()) {
+    const bool dense = one.targets.find("router") == std::string_view::npos && one.targets.find("gate") == std::string_view::npos;
     rows.push_back({std::string(one.model_type), "family", std::string(one.models), "", std::string(one.targets),
-                    one.hot_k > 0 ? std::to_string(one.hot_k) : "experts per token", std::string(one.defaults_source)});
+                    dense ? "" : hot_text(one.hot), std::string(one.defaults_source), std::string(one.status)});
   }
   for (const Preset& one : presets())
-    rows.push_back({std::string(one.name), "preset", one.shape().arch, with_commas(count_base(one.shape())), "", "", ""});
+    rows.push_back({std::string(one.name), "preset", one.shape().arch, with_commas(count_base(one.shape())), "", "", "", ""});
   return rows;
 }
 

@@ -79,18 +79,21 @@ TrainingNeeds training_needs(const RunConfig& config, const ModelShape& shape, i
           config.adapter.dropout > 0};
 }
 
-bool takes_profile(const RunConfig& config) { return config.select.plan.empty() && config.select.policy != "all"; }
+/// A dense model has nothing to select: its plan is empty.
+bool takes_profile(const RunConfig& config, const ModelShape& shape) {
+  return config.select.plan.empty() && config.select.policy != "all" && shape.experts > 0;
+}
 
 /// The most parameters that are trained at a time, before the plan is known: in the warm-up, or with as many experts as it can name.
 int64_t most_trainable(const RunConfig& config, const ModelShape& shape) {
   Plan plan = all_experts(shape);
   if (!config.select.plan.empty()) {
     plan = read_plan(config.select.plan);
-  } else if (takes_profile(config) && config.select.policy != "coverage" && config.select.policy != "global-hot") {
+  } else if (takes_profile(config, shape) && config.select.policy != "coverage" && config.select.policy != "global-hot") {
     plan = first_experts(shape, resolve_k(config.select.k, auto_k(shape), shape.experts));
   }
   const int64_t planned = count_trainable(shape, config.adapter, plan);
-  if (!takes_profile(config) || config.select.mode == "base") return planned;
+  if (!takes_profile(config, shape) || config.select.mode == "base") return planned;
   AdapterConfig warm = config.adapter;
   warm.method = "lora";
   warm.targets = {"auto"};
@@ -181,6 +184,8 @@ void check_settings(const RunConfig& config, const ModelShape& shape, const Plan
   find_method(config.adapter.method);
   find_sites(shape, config.adapter, plan, config.given.contains("adapter.rank"));
   if (profiles) resolve_k(config.select.k, auto_k(shape), shape.experts);
+  if (shape.experts == 0 && config.train.router_aux_loss > 0)
+    throw ConfigError("train.router_aux_loss: a dense " + shape.arch + " model has no router to balance");
 }
 
 }  // namespace
@@ -195,7 +200,7 @@ Plan make_plan(const RunConfig& config, const Decoder& decoder, const Profile* p
     }
     return plan;
   }
-  if (config.select.policy == "all" && profile == nullptr) return all_experts(decoder.shape());
+  if (profile == nullptr && !takes_profile(config, decoder.shape())) return all_experts(decoder.shape());
   HELLORA_CHECK(profile != nullptr, "this policy needs a profile");
   return select_experts(*profile, config.select, auto_k(decoder.shape()), static_cast<uint64_t>(config.seed));
 }
@@ -205,7 +210,8 @@ Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& t
   const auto wanted = static_cast<size_t>(std::ceil(config.select.fraction * static_cast<double>(train.examples.size())));
   part.examples.resize(std::max<size_t>(1, std::min(wanted, part.examples.size())));
   const ModelShape& shape = space.decoder->shape();
-  RouteCounter counter(shape.layers, shape.experts, config.select.tokens == "label");
+  if (shape.experts == 0) throw ConfigError(config.model + ": a dense " + shape.arch + " model has no experts to profile");
+  RouteCounter counter(routed_layers(shape), shape.experts, config.select.tokens == "label");
   const auto enough = [&] { return config.select.max_tokens > 0 && counter.tokens >= config.select.max_tokens; };
   if (config.select.mode == "base") {
     Observer* observers[] = {&counter};
@@ -294,7 +300,7 @@ Prepared prepare_training(RunConfig* config, const Path& resume, bool overwrite,
     log_info("evaluation data: " + describe(*out.eval));
   }
   const bool has_plan = continues && fs::exists(folder / "plan.json"), keeps_plan = has_plan && config->select.plan.empty();
-  const bool profiles = !keeps_plan && takes_profile(*config);
+  const bool profiles = !keeps_plan && takes_profile(*config, shape);
   if (!profiles) out.plan = keeps_plan ? read_plan(folder / "plan.json") : make_plan(*config, *out.space.decoder, nullptr);
   check_settings(*config, shape, profiles ? all_experts(shape) : out.plan, profiles);
   // Nothing is written, and nothing of an older run removed, before the input is known to be good.

@@ -66,9 +66,6 @@ int64_t micro_batch_tokens(const RunConfig& config) {
 
 PackingRule packing_rule(const RunConfig& config) { return {micro_batch_tokens(config), config.data.packing, config.data.max_length}; }
 
-int64_t auto_k(const ModelShape& shape) {
-  const int64_t row = find_arch(shape.arch, "select.k").hot_k;
-  return row > 0 ? row : shape.router.top_k;
-}
+int64_t auto_k(const ModelShape& shape) { return default_k(find_arch(shape.arch, "select.k"), shape.experts, shape.router.top_k); }
 
 }  // namespace hellora

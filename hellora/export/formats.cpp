@@ -6,6 +6,7 @@
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
 #include "hellora/io/safetensors.h"
+#include "hellora/model/slots.h"
 
 namespace hellora {
 
@@ -119,6 +120,42 @@ std::vector<AdaptedSlot> adapted_slots(const AdapterSet& adapters) {
 
 bool adapted(const std::vector<AdaptedSlot>& slots, Slot slot) {
   return std::any_of(slots.begin(), slots.end(), [&](const AdaptedSlot& one) { return one.slot == slot; });
+}
+
+std::string last_part(std::string_view path) { return std::string(path.substr(path.rfind('.') + 1)); }
+
+std::vector<std::string> slot_paths(const ModelShape& shape, Slot slot) {
+  const Arch& arch = find_arch(shape.arch, "export");
+  std::vector<std::string> paths;
+  if (is_model_slot(slot)) return {module_path(arch, slot, -1)};
+  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+    if (!has_slot(shape, slot, layer)) continue;
+    if (!is_expert_slot(slot)) {
+      paths.push_back(module_path(arch, slot, layer));
+      continue;
+    }
+    for (int64_t e = 0; e < shape.experts; ++e) paths.push_back(module_path(arch, slot, layer, e));
+  }
+  return paths;
+}
+
+std::vector<std::string> target_modules(const ModelShape& shape, const std::vector<AdaptedSlot>& slots) {
+  std::vector<std::string> targets;
+  for (const AdaptedSlot& one : slots) {
+    const std::vector<std::string> paths = slot_paths(shape, one.slot);
+    const std::string name = last_part(paths.front());
+    bool shared = false;
+    for (const SlotPath& row : find_arch(shape.arch, "export").paths) {
+      const bool other = !is_vector_slot(row.slot) && has_slot(shape, row.slot) && !adapted(slots, row.slot);
+      shared = shared || (other && last_part(row.path) == name);
+    }
+    if (shared) {
+      targets.insert(targets.end(), paths.begin(), paths.end());
+    } else if (std::find(targets.begin(), targets.end(), name) == targets.end()) {
+      targets.push_back(name);
+    }
+  }
+  return targets;
 }
 
 }  // namespace hellora

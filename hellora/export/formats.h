@@ -46,4 +46,11 @@ struct AdaptedSlot {
 std::vector<AdaptedSlot> adapted_slots(const AdapterSet& adapters);
 bool adapted(const std::vector<AdaptedSlot>& slots, Slot slot);
 
+/// Paths of every module of the slot, whether adapted or not.
+std::vector<std::string> slot_paths(const ModelShape& shape, Slot slot);
+/// PEFT's target_modules: short names ("q_proj") where they match nothing else, full paths otherwise.
+std::vector<std::string> target_modules(const ModelShape& shape, const std::vector<AdaptedSlot>& slots);
+/// What follows the last dot.
+std::string last_part(std::string_view path);
+
 }  // namespace hellora

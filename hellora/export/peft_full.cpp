@@ -2,47 +2,13 @@
 #include <set>
 
 #include "hellora/core/error.h"
+#include "hellora/core/log.h"
 #include "hellora/export/formats.h"
 #include "hellora/model/peft_config.h"
 #include "hellora/model/tensor_io.h"
 
 namespace hellora {
 namespace {
-
-std::string last_part(std::string_view path) { return std::string(path.substr(path.rfind('.') + 1)); }
-
-/// Every module of the slot, whether adapted or not.
-std::vector<std::string> all_paths(const ModelShape& shape, Slot slot) {
-  const Arch& arch = find_arch(shape.arch, "export");
-  std::vector<std::string> paths;
-  if (slot == Slot::embed || slot == Slot::lm_head) return {module_path(arch, slot, -1)};
-  for (int64_t layer = 0; layer < shape.layers; ++layer) {
-    if (!is_expert_slot(slot)) {
-      paths.push_back(module_path(arch, slot, layer));
-      continue;
-    }
-    for (int64_t e = 0; e < shape.experts; ++e) paths.push_back(module_path(arch, slot, layer, e));
-  }
-  return paths;
-}
-
-/// Short names ("q_proj") where they match nothing else, full paths otherwise.
-std::vector<std::string> target_modules(const ModelShape& shape, const std::vector<AdaptedSlot>& slots) {
-  std::vector<std::string> targets;
-  for (const AdaptedSlot& one : slots) {
-    const std::vector<std::string> paths = all_paths(shape, one.slot);
-    const std::string name = last_part(paths.front());
-    bool shared = false;
-    for (const SlotPath& row : find_arch(shape.arch, "export").paths)
-      shared = shared || (!adapted(slots, row.slot) && last_part(row.path) == name);
-    if (shared) {
-      targets.insert(targets.end(), paths.begin(), paths.end());
-    } else {
-      targets.push_back(name);
-    }
-  }
-  return targets;
-}
 
 /// Gate and up come with all three projections: PEFT on transformers 5 drops both where down is not adapted too, and refuses
 /// one without the other.
@@ -70,12 +36,14 @@ void write_peft_full(const Path& folder, const AdapterSet& adapters, const Adapt
   for (const AdaptedSlot& one : slots) {
     const char* infix = one.slot == Slot::embed ? ".lora_embedding_" : ".lora_";
     const char* suffix = one.slot == Slot::embed ? "" : ".weight";
-    for (const std::string& path : all_paths(shape, one.slot)) {
+    for (const std::string& path : slot_paths(shape, one.slot)) {
       const auto [a_RI, b_OR] = uniform.pair(path, one.in, one.out);
       add(path + infix + "A" + suffix, a_RI);
       add(path + infix + "B" + suffix, b_OR);
     }
   }
+  const std::string_view note = find_arch(shape.arch, "export").peft_full_note;
+  if (!note.empty()) log_warn("peft-full: " + std::string(note));
   make_folder(folder);
   write_safetensors(folder / "adapter_model.safetensors", std::move(bytes), {{"format", "pt"}});
   AdapterConfig config = adapters.config();
@@ -106,7 +74,7 @@ void read_peft_full(const Path& folder, const ModelShape& shape, const std::func
     visit(path, a.name.find("embedding", cut) != std::string::npos ? change.t() : change);
   }
   // Loaders that stack experts need all of them.
-  if (!experts.empty() && static_cast<int64_t>(experts.size()) % (shape.layers * shape.experts) != 0) {
+  if (!experts.empty() && static_cast<int64_t>(experts.size()) % (static_cast<int64_t>(routed_layers(shape).size()) * shape.experts) != 0) {
     throw FormatError(file.path().string() + ": " + std::to_string(experts.size()) +
                       " expert modules; every expert of every layer is needed");
   }

@@ -1,20 +1,22 @@
 // PEFT's target_parameters layout on fused experts (PEFT 0.19 and later, transformers 5). E experts, R rank:
 // lora_A (R·E, in) has row e·R + j for expert e and rank j; lora_B (out, R·E) has column j·E + e. Gate and up share one
 // parameter (2F, D), so their pair has rank 2R: A stacked, B block-diagonal.
+#include <map>
+#include <set>
+
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
 #include "hellora/export/formats.h"
 #include "hellora/model/peft_config.h"
+#include "hellora/model/slots.h"
 #include "hellora/model/tensor_io.h"
 
 namespace hellora {
 namespace {
 
 std::string parent(const std::string& path) { return path.substr(0, path.rfind('.')); }
-std::string last_part(std::string_view path) { return std::string(path.substr(path.rfind('.') + 1)); }
-
 /// "mlp.experts.gate_up_proj": the parameter without its layer.
-std::string parameter_name(std::string_view pattern) { return std::string(pattern.substr(pattern.find("{L}.") + 4)); }
+std::string parameter_suffix(std::string_view pattern) { return std::string(pattern.substr(pattern.find("{L}.") + 4)); }
 
 /// (E, R, in) and (E, out, R) to the file's order.
 std::pair<Tensor, Tensor> flatten(const Tensor& a_ERI, const Tensor& b_EOR) {
@@ -62,6 +64,15 @@ struct Writer {
   }
 };
 
+/// The router's module in the fused layout.
+std::string router_path(const Arch& arch, int64_t layer) {
+  return arch.fused_router.empty() ? module_path(arch, Slot::router, layer) : fill_pattern(arch.fused_router, layer, -1);
+}
+
+std::string fused_path(const Arch& arch, Slot slot, int64_t layer) {
+  return slot == Slot::router ? router_path(arch, layer) : module_path(arch, slot, layer);
+}
+
 /// Keys of one layer's experts: gate_up is the inner wrapper where both parameters are adapted.
 struct ExpertKeys {
   std::string gate_up, down;
@@ -71,28 +82,63 @@ ExpertKeys expert_keys(const Arch& arch, int64_t layer, bool both) {
   return {both ? experts + ".base_layer" : experts, experts};
 }
 
-Json fused_config(const AdapterSet& adapters, const AdapterOrigin& origin, const Arch& arch, const UniformPairs& uniform,
+/// ".3."
+std::string layer_part(int64_t layer) { return std::string(".").append(std::to_string(layer)).append("."); }
+
+int64_t first_layer(const ModelShape& shape, Slot slot) {
+  int64_t layer = 0;
+  while (!has_slot(shape, slot, layer)) ++layer;
+  return layer;
+}
+
+/// Weights that go as target_parameters: the router, which is no linear module there; and dense and shared MLPs beside experts,
+/// since PEFT takes every target module named gate_proj, up_proj or down_proj of such a model for an expert's and drops it.
+bool is_parameter(Slot slot, const ModelShape& shape) {
+  if (slot == Slot::router) return true;
+  return shape.experts > 0 && (target_of(slot) == "dense" || target_of(slot) == "shared");
+}
+
+/// Experts are no modules of their own in this layout: their names do not stand in the way of short ones.
+std::vector<std::string> fused_modules(const ModelShape& shape, std::vector<AdaptedSlot> slots) {
+  const size_t own = slots.size();
+  for (const Slot slot : {Slot::gate, Slot::up, Slot::down}) {
+    if (has_slot(shape, slot)) slots.push_back({slot});
+  }
+  std::vector<std::string> names = target_modules(shape, slots), without;
+  slots.resize(own);
+  std::set<std::string> wanted;
+  for (const AdaptedSlot& one : slots) {
+    for (const std::string& path : slot_paths(shape, one.slot)) wanted.insert({path, last_part(path)});
+  }
+  for (const std::string& name : names) {
+    if (wanted.contains(name)) without.push_back(name);
+  }
+  return without;
+}
+
+Json fused_config(const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape, const UniformPairs& uniform,
                   const std::vector<AdaptedSlot>& slots) {
+  const Arch& arch = find_arch(shape.arch, "export");
   AdapterConfig config = adapters.config();
   config.rank = uniform.rank;
   config.alpha = uniform.alpha;
   config.rslora = false;
   config.dropout = 0;  // target_parameters knows no dropout
-  std::vector<std::string> modules, parameters;
+  std::vector<AdaptedSlot> modules;
+  std::vector<std::string> parameters;
   for (const AdaptedSlot& one : slots) {
-    if (is_expert_slot(one.slot)) continue;
-    const bool outside = one.slot == Slot::embed || one.slot == Slot::lm_head;
-    const std::string path = module_path(arch, one.slot, outside ? -1 : 0);
-    if (one.slot == Slot::router) {
-      parameters.push_back(path.substr(path.find(".0.") + 3) + ".weight");
-    } else {
-      modules.push_back(last_part(path));
+    if (is_parameter(one.slot, shape)) {
+      const int64_t layer = first_layer(shape, one.slot);
+      const std::string path = fused_path(arch, one.slot, layer), number = layer_part(layer);
+      parameters.push_back(path.substr(path.find(number) + number.size()) + ".weight");
+    } else if (!is_expert_slot(one.slot)) {
+      modules.push_back(one);
     }
   }
   const bool gate_up = adapted(slots, Slot::gate) || adapted(slots, Slot::up);
-  if (gate_up) parameters.push_back(parameter_name(arch.fused_gate_up));
-  if (adapted(slots, Slot::down)) parameters.push_back(parameter_name(arch.fused_down));
-  Json json = peft_config(config, origin.base_path, modules);
+  if (gate_up) parameters.push_back(parameter_suffix(arch.fused_gate_up));
+  if (adapted(slots, Slot::down)) parameters.push_back(parameter_suffix(arch.fused_down));
+  Json json = peft_config(config, origin.base_path, fused_modules(shape, modules));
   json["target_parameters"] = parameters;
   if (gate_up) {
     const std::string pattern = ".*\\." + last_part(arch.fused_gate_up);
@@ -111,24 +157,27 @@ void write_peft_fused(const Path& folder, const AdapterSet& adapters, const Adap
   const Arch& arch = find_arch(shape.arch, "export");
   Writer writer{shape, arch, uniform, {}, {}};
   const bool gate_up = adapted(slots, Slot::gate) || adapted(slots, Slot::up), down = adapted(slots, Slot::down);
+  if ((gate_up || down) && arch.fused_gate_up.empty()) {
+    throw ConfigError("peft-fused: " + shape.arch + " models have no layout with fused experts; use peft-full or merge");
+  }
   for (const AdaptedSlot& one : slots) {
     if (is_expert_slot(one.slot)) continue;
     if (one.slot == Slot::embed) throw ConfigError("peft-fused: an adapter on embed has no place in this format; use peft-full or merge");
     const bool outside = one.slot == Slot::lm_head;
     for (int64_t layer = outside ? -1 : 0; layer < (outside ? 0 : shape.layers); ++layer) {
-      const std::string path = module_path(arch, one.slot, layer);
-      const auto [a, b] = uniform.pair(path, one.in, one.out);
-      writer.add(path, a, b);
+      if (!outside && !has_slot(shape, one.slot, layer)) continue;
+      const auto [a, b] = uniform.pair(module_path(arch, one.slot, layer), one.in, one.out);
+      writer.add(fused_path(arch, one.slot, layer), a, b);
     }
   }
-  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+  for (const int64_t layer : routed_layers(shape)) {
     const ExpertKeys keys = expert_keys(arch, layer, gate_up && down);
     if (gate_up) writer.add_gate_up(layer, keys.gate_up);
     if (down) writer.add_down(layer, keys.down);
   }
   make_folder(folder);
   write_safetensors(folder / "adapter_model.safetensors", std::move(writer.bytes), {{"format", "pt"}});
-  write_text_atomic(folder / "adapter_config.json", fused_config(adapters, origin, arch, uniform, slots).dump(2) + "\n");
+  write_text_atomic(folder / "adapter_config.json", fused_config(adapters, origin, shape, uniform, slots).dump(2) + "\n");
 }
 
 namespace {
@@ -156,19 +205,24 @@ void read_peft_fused(const Path& folder, const ModelShape& shape, const std::fun
     return read_tensor(*info, file.bytes(*info), at::kDouble);
   };
   constexpr std::string_view kSuffix = ".lora_A.weight";
+  std::map<std::string, std::string> published;  // paths of this layout that are others in the published one
+  for (const int64_t layer : routed_layers(shape)) published[router_path(arch, layer)] = module_path(arch, Slot::router, layer);
   for (const TensorInfo& info : file.tensors()) {
     if (!info.name.ends_with(kSuffix) || info.name.find(".experts.") != std::string::npos) continue;
     const std::string path =
         info.name.substr(std::string_view(kPeftPrefix).size(), info.name.size() - kSuffix.size() - std::string_view(kPeftPrefix).size());
-    visit(path, at::matmul(load(path + ".lora_B.weight"), load(path + ".lora_A.weight")) * scale);
+    const Tensor change = at::matmul(load(path + ".lora_B.weight"), load(path + ".lora_A.weight")) * scale;
+    visit(published.contains(path) ? published.at(path) : path, change);
   }
   // The config says which parameter a key belongs to; shapes alone may not (a square gate_up).
   const Json& parameters = member(json, "target_parameters", where);
   const auto listed = [&](std::string_view pattern) {
-    return std::find(parameters.begin(), parameters.end(), parameter_name(pattern)) != parameters.end();
+    return std::find(parameters.begin(), parameters.end(), parameter_suffix(pattern)) != parameters.end();
   };
-  const bool gate_up = listed(arch.fused_gate_up), down = listed(arch.fused_down);
-  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+  const bool fused = !arch.fused_gate_up.empty();
+  const bool gate_up = fused && listed(arch.fused_gate_up), down = fused && listed(arch.fused_down);
+  for (const int64_t layer : routed_layers(shape)) {
+    if (!gate_up && !down) break;
     const ExpertKeys keys = expert_keys(arch, layer, gate_up && down);
     if (gate_up) {
       const Tensor a = load(keys.gate_up + ".lora_A.weight"), b = load(keys.gate_up + ".lora_B.weight");

@@ -6,6 +6,7 @@
 
 #include "hellora/core/error.h"
 #include "hellora/model/peft_config.h"
+#include "hellora/model/slots.h"
 #include "hellora/model/tensor_io.h"
 
 namespace hellora {
@@ -24,16 +25,12 @@ struct Place {
 std::map<std::string, Place> places_by_path(const ModelShape& shape) {
   const Arch& arch = find_arch(shape.arch, "config.json");
   std::map<std::string, Place> places;
-  for (const SlotPath& row : arch.paths) {
-    if (is_norm_slot(row.slot)) continue;
-    const bool outside = row.path.find("{L}") == std::string_view::npos;
-    for (int64_t layer = outside ? -1 : 0; layer < (outside ? 0 : shape.layers); ++layer) {
-      const bool expert = is_expert_slot(row.slot);
-      for (int64_t e = expert ? 0 : -1; e < (expert ? shape.experts : 0); ++e) {
-        places[fill_pattern(row.path, layer, e)] = {layer, row.slot, e};
-      }
-    }
-  }
+  for_each_slot(shape, [&](Slot slot, int64_t layer) {
+    if (is_vector_slot(slot)) return;
+    const bool expert = is_expert_slot(slot);
+    for (int64_t e = expert ? 0 : -1; e < (expert ? shape.experts : 0); ++e) places[module_path(arch, slot, layer, e)] = {layer, slot, e};
+  });
+  if (shape.tied_embeddings) places[module_path(arch, Slot::lm_head, -1)] = {-1, Slot::lm_head, -1};
   return places;
 }
 

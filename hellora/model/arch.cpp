@@ -7,17 +7,35 @@
 
 namespace hellora {
 
-extern const Arch kOlmoe;
+extern const Arch kDeepseek, kDeepseekV2, kLlama, kMistral, kMixtral, kOlmoe, kQwen2Moe, kQwen3Moe;
+ModelShape deepseek_moe_16b();
+ModelShape deepseek_v2_lite();
+ModelShape llama_2_7b();
+ModelShape llama_3_8b();
+ModelShape mistral_7b();
+ModelShape mixtral_8x7b();
 ModelShape olmoe_1b_7b();
+ModelShape qwen15_moe_a27b();
+ModelShape qwen3_30b_a3b();
 
 namespace {
 
-const std::array<Arch, 1>& arch_table() {
-  static const std::array<Arch, 1> table = {kOlmoe};
+const std::array<Arch, 8>& arch_table() {
+  static const std::array<Arch, 8> table = {kOlmoe, kMixtral, kDeepseek, kDeepseekV2, kQwen2Moe, kQwen3Moe, kLlama, kMistral};
   return table;
 }
 
-constexpr std::array<Preset, 1> kPresets = {{{"olmoe-1b-7b", olmoe_1b_7b}}};
+constexpr auto kPresets = std::to_array<Preset>({
+    {"olmoe-1b-7b", olmoe_1b_7b},
+    {"mixtral-8x7b", mixtral_8x7b},
+    {"deepseek-moe-16b", deepseek_moe_16b},
+    {"deepseek-v2-lite", deepseek_v2_lite},
+    {"qwen1.5-moe-a2.7b", qwen15_moe_a27b},
+    {"qwen3-30b-a3b", qwen3_30b_a3b},
+    {"llama-2-7b", llama_2_7b},
+    {"llama-3-8b", llama_3_8b},
+    {"mistral-7b", mistral_7b},
+});
 
 void replace(std::string& text, std::string_view mark, int64_t number) {
   const size_t at = text.find(mark);
@@ -61,11 +79,9 @@ std::string fill_pattern(std::string_view pattern, int64_t layer, int64_t expert
   return text;
 }
 
-bool has_slot(const Arch& arch, Slot slot) {
-  for (const SlotPath& row : arch.paths) {
-    if (row.slot == slot) return true;
-  }
-  return false;
+int64_t default_k(const Arch& arch, int64_t experts, int64_t top_k) {
+  if (arch.hot.of == 0) return top_k;
+  return (experts * arch.hot.hot + arch.hot.of - 1) / arch.hot.of;
 }
 
 std::string module_path(const Arch& arch, Slot slot, int64_t layer, int64_t expert) {
@@ -73,6 +89,10 @@ std::string module_path(const Arch& arch, Slot slot, int64_t layer, int64_t expe
     if (row.slot == slot) return fill_pattern(row.path, layer, expert);
   }
   HELLORA_CHECK(false, "architecture has no such slot");
+}
+
+std::string parameter_name(const Arch& arch, Slot slot, int64_t layer, int64_t expert) {
+  return module_path(arch, slot, layer, expert) + (is_bias_slot(slot) ? ".bias" : ".weight");
 }
 
 }  // namespace hellora

@@ -1,5 +1,5 @@
 // The table of architectures: how a family spells its config and its tensors, and HELLoRA's defaults for it.
-// One more family is one file under arch/ and one row in arch.cpp.
+// One more family is one file under arch/ and one row in arch.cpp (docs/adding-an-architecture.md).
 #pragma once
 
 #include <span>
@@ -19,16 +19,26 @@ struct SlotPath {
   std::string_view path;
 };
 
+/// Hot experts per layer as a share, "12 of 64", so that it holds for small members of the family too; 0 of 0: experts per token.
+struct HotShare {
+  int64_t hot = 0, of = 0;
+};
+
 struct Arch {
   std::string_view model_type;  // as in config.json
   std::string_view models;      // well-known members of the family
   ModelShape (*shape)(const Json& config, const std::string& where);
   Json (*config)(const ModelShape& shape);  // the inverse, for `init`
   std::span<const SlotPath> paths;
-  std::string_view fused_gate_up, fused_down;  // expert tensors (E, 2F, D) and (E, D, F) of the fused layout
-  std::string_view targets;                    // adapter.targets: auto
-  int64_t hot_k;                               // select.k: auto; 0 means experts per token
+  /// The layout of transformers 5 with one tensor for all experts of a layer: (E, 2F, D) with gate's rows first, and (E, D, F).
+  /// Empty where no such layout exists.
+  std::string_view fused_gate_up, fused_down;
+  std::string_view fused_router;  // the router's path in that layout, where it is another one
+  std::string_view targets;       // adapter.targets: auto
+  HotShare hot;                   // select.k: auto
   std::string_view defaults_source;
+  std::string_view status;               // what was tried
+  std::string_view peft_full_note = {};  // what a user of the peft-full export should know
 };
 
 /// A published model's shape, for `count`, `init` and `bench` without weights.
@@ -44,9 +54,13 @@ ModelShape find_preset(const std::string& name);
 /// Reads the shape of a config.json through its family's row.
 ModelShape read_shape(const Json& config, const std::string& where);
 
+/// select.k: auto for a number of experts and of experts per token.
+int64_t default_k(const Arch& arch, int64_t experts, int64_t top_k);
+
 /// "model.layers.3.mlp.experts.17.gate_proj"; HELLORA_CHECK when the family has no such slot.
 std::string module_path(const Arch& arch, Slot slot, int64_t layer, int64_t expert = -1);
+/// The same with ".weight" or ".bias".
+std::string parameter_name(const Arch& arch, Slot slot, int64_t layer, int64_t expert = -1);
 std::string fill_pattern(std::string_view pattern, int64_t layer, int64_t expert);
-bool has_slot(const Arch& arch, Slot slot);
 
 }  // namespace hellora

@@ -2,17 +2,24 @@
 
 #include "hellora/adapters/method.h"
 #include "hellora/model/sites.h"
+#include "hellora/model/slots.h"
 
 namespace hellora {
 namespace {
 
-int64_t attention_matrices(const ModelShape& s) { return s.hidden * (2 * s.q_width() + 2 * s.kv_width()); }
-int64_t expert_matrices(const ModelShape& s) { return 3 * s.hidden * s.expert_width; }
-int64_t norms(const ModelShape& s) { return 2 * s.hidden + (s.qk_norm_whole ? s.q_width() + s.kv_width() : 0); }
+/// Sum over all slots of weight(slot) · in · out, slots of experts times `experts`.
+template <class Weight>
+int64_t sum_slots(const ModelShape& shape, int64_t experts, const Weight& weight) {
+  int64_t total = 0;
+  for_each_slot(shape, [&](Slot slot, int64_t) {
+    const auto [in, out] = slot_sizes(shape, slot);
+    total += weight(slot) * in * out * (is_expert_slot(slot) ? experts : 1);
+  });
+  return total;
+}
 
-int64_t count_with(const ModelShape& s, int64_t experts) {
-  const int64_t layer = attention_matrices(s) + norms(s) + s.hidden * s.experts + experts * expert_matrices(s);
-  return s.layers * layer + (s.tied_embeddings ? 1 : 2) * s.vocab * s.hidden + s.hidden;
+int64_t count_with(const ModelShape& shape, int64_t experts) {
+  return sum_slots(shape, experts, [](Slot) { return 1; });
 }
 
 }  // namespace
@@ -28,15 +35,19 @@ int64_t count_trainable(const ModelShape& shape, const AdapterConfig& config, co
 }
 
 double base_flops(const ModelShape& s) {
-  const int64_t layer = attention_matrices(s) + s.hidden * s.experts + s.router.top_k * expert_matrices(s);
-  return 2.0 * static_cast<double>(s.layers * layer + s.vocab * s.hidden);
+  const int64_t macs = sum_slots(s, s.router.top_k, [](Slot slot) { return slot == Slot::embed || is_vector_slot(slot) ? 0 : 1; });
+  return 2.0 * static_cast<double>(macs + (s.tied_embeddings ? s.vocab * s.hidden : 0));
+}
+
+double attention_flops(const ModelShape& s) {
+  const int64_t values = s.has_latent() ? s.latent.value : s.head_dim;
+  return 2.0 * static_cast<double>(s.layers * s.heads * (s.head_dim + values));
 }
 
 double adapter_flops(const ModelShape& shape, const AdapterConfig& config, double coverage) {
-  Plan one_expert;  // one expert per layer stands for a visit
-  for (int64_t layer = 0; layer < shape.layers; ++layer) one_expert.layers.push_back({layer, {{0, 0}}, 0});
   double macs = 0;
-  for (const Site& site : find_sites(shape, config, one_expert)) {
+  for (const Site& site :
+       find_sites(shape, config, first_experts(shape, std::min<int64_t>(1, shape.experts)))) {  // one expert stands for a visit
     if (site.slot == Slot::embed) continue;
     const double visits = is_expert_slot(site.slot) ? coverage * static_cast<double>(shape.router.top_k) : 1.0;
     macs += visits * static_cast<double>(config.rank * (site.in + site.out));

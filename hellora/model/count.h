@@ -15,6 +15,8 @@ int64_t count_active(const ModelShape& shape);
 int64_t count_trainable(const ModelShape& shape, const AdapterConfig& config, const Plan& plan);
 /// Forward FLOPs per token, 2 per multiply-add, without attention scores and embedding look-up.
 double base_flops(const ModelShape& shape);
+/// Forward FLOPs of attention scores and values per token and position that it sees.
+double attention_flops(const ModelShape& shape);
 /// Forward FLOPs per token of LoRA: every non-expert pair, and the expert pairs of `coverage` · top-k expert visits.
 /// `rank` is uniform; `targets` resolved.
 double adapter_flops(const ModelShape& shape, const AdapterConfig& config, double coverage);

@@ -3,6 +3,8 @@
 #include "hellora/core/error.h"
 #include "hellora/core/hash.h"
 #include "hellora/core/rng.h"
+#include "hellora/model/latent_attention.h"
+#include "hellora/moe/mlp.h"
 #include "hellora/tensor/rms_norm.h"
 
 namespace hellora {
@@ -27,14 +29,11 @@ Decoder::LayerAdapters Decoder::layer_adapters(int64_t layer) const {
   const std::vector<int64_t> hot = adapters_ != nullptr ? adapters_->hot_experts(layer) : std::vector<int64_t>();
   bound.moe = order_experts(hot, shape_.experts);
   if (adapters_ == nullptr) return bound;
-  const auto find = [&](Slot slot) { return adapters_->find(layer, slot); };
-  bound.input_norm = find(Slot::input_norm);
-  bound.post_norm = find(Slot::post_norm);
-  bound.attention = {find(Slot::q), find(Slot::k), find(Slot::v), find(Slot::o), find(Slot::q_norm), find(Slot::k_norm)};
-  bound.moe.router = find(Slot::router);
-  bound.moe.gate = find(Slot::gate);
-  bound.moe.up = find(Slot::up);
-  bound.moe.down = find(Slot::down);
+  for (const Slot slot : layer_slots()) bound.slot[slot] = adapters_->find(layer, slot);
+  bound.moe.router = bound.slot[Slot::router];
+  bound.moe.gate = bound.slot[Slot::gate];
+  bound.moe.up = bound.slot[Slot::up];
+  bound.moe.down = bound.slot[Slot::down];
   return bound;
 }
 
@@ -45,18 +44,59 @@ Tensor Decoder::embed(const Tensor& ids_T) const {
   return h_TD + at::matmul(at::embedding(part->A_RI.t(), ids_T), part->B_OR.t()) * part->scale;
 }
 
+Tensor Decoder::norm(const Tensor& h_TD, Slot slot, int64_t layer) const {
+  const auto i = static_cast<size_t>(layer);
+  return rms_norm(h_TD, effective_weight(weights_.layers[i].vector[slot], layers_[i].slot[slot]), shape_.rms_eps, compute_);
+}
+
+Tensor Decoder::attend(const Tensor& normed_TD, int64_t layer, const Batch& batch, const RopeAngles& angles, const Forward& forward,
+                       const Tensor& row_N) const {
+  const auto i = static_cast<size_t>(layer);
+  const AttentionBlock block{shape_, weights_.layers[i], layers_[i].slot, layer, forward.context, batch,
+                             angles, forward.cache,      compute_,        row_N};
+  return shape_.has_latent() ? latent_attention(normed_TD, block) : attention(normed_TD, block);
+}
+
+Tensor Decoder::dense_mlp(const Tensor& x_TD, const Tensor& scale_T1, bool shared, int64_t layer, const Forward& forward,
+                          const Tensor& row_N) const {
+  const auto i = static_cast<size_t>(layer);
+  const Slot gate = shared ? Slot::shared_gate : Slot::dense_gate, up = shared ? Slot::shared_up : Slot::dense_up,
+             down = shared ? Slot::shared_down : Slot::dense_down;
+  const LayerWeights& w = weights_.layers[i];
+  const SlotMap<const Adapter*>& a = layers_[i].slot;
+  return mlp(x_TD, scale_T1, {w.matrix[gate], w.matrix[up], w.matrix[down], a[gate], a[up], a[down], gate, down}, layer, forward.context,
+             compute_, row_N);
+}
+
+Tensor Decoder::with_shared(const Tensor& routed_TD, const Tensor& x_TD, int64_t layer, const Forward& forward, const Tensor& row_N) const {
+  if (shape_.shared_width == 0) return routed_TD;
+  const auto i = static_cast<size_t>(layer);
+  Tensor scale_T1;
+  if (shape_.shared_gated) {
+    const Adapter* adapter = layers_[i].slot[Slot::shared_router];
+    const Tensor low = adapter != nullptr ? adapter_input(x_TD, forward.context, layer, Slot::shared_router, row_N) : Tensor();
+    const Compute exact{kernels::Math::full, compute_.saved};
+    scale_T1 = at::sigmoid(adapted_linear(x_TD, weights_.layers[i].matrix[Slot::shared_router], adapter, low, exact));
+  }
+  return routed_TD + dense_mlp(x_TD, scale_T1, true, layer, forward, row_N);
+}
+
+Tensor Decoder::feed_forward(const Tensor& x_TD, int64_t layer, const Forward& forward) const {
+  if (!shape_.routed(layer)) return dense_mlp(x_TD, {}, false, layer, forward, {});
+  const auto i = static_cast<size_t>(layer);
+  const Tensor routed =
+      moe_block(x_TD, weights_.layers[i].moe, shape_.router, layers_[i].moe, layer, forward.context, forward.observers, compute_);
+  return with_shared(routed, x_TD, layer, forward, {});
+}
+
 Tensor Decoder::hidden(const Batch& batch, const Forward& forward) const {
   Tensor h_TD = embed(batch.ids_T);
   if (forward.trace) forward.trace("embed", h_TD);
-  const RopeAngles angles = rope_angles(batch.positions_T, shape_.head_dim, shape_.rope_theta, real_);
+  const RopeAngles angles = rope_angles(batch.positions_T, shape_.rope_width(), shape_.rope, real_);
   for (int64_t layer = 0; layer < shape_.layers; ++layer) {
-    const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
-    const LayerAdapters& a = layers_[static_cast<size_t>(layer)];
     if (layer + 1 == shape_.layers && forward.needed_N.defined()) return last_layer(h_TD, batch, angles, forward);
-    const Tensor normed = rms_norm(h_TD, effective_weight(w.input_norm_D, a.input_norm), shape_.rms_eps, compute_);
-    h_TD = h_TD + attention(normed, w, shape_, a.attention, layer, forward.context, batch, angles, forward.cache, compute_);
-    const Tensor inner = rms_norm(h_TD, effective_weight(w.post_norm_D, a.post_norm), shape_.rms_eps, compute_);
-    h_TD = h_TD + moe_block(inner, w.moe, shape_.router, a.moe, layer, forward.context, forward.observers, compute_);
+    h_TD = h_TD + attend(norm(h_TD, Slot::input_norm, layer), layer, batch, angles, forward);
+    h_TD = h_TD + feed_forward(norm(h_TD, Slot::post_norm, layer), layer, forward);
     if (forward.trace) forward.trace(std::to_string(layer), h_TD);
   }
   return h_TD;
@@ -66,24 +106,25 @@ Tensor Decoder::hidden(const Batch& batch, const Forward& forward) const {
 /// through the output projection and the router.
 Tensor Decoder::last_layer(const Tensor& h_TD, const Batch& batch, const RopeAngles& angles, const Forward& forward) const {
   const int64_t layer = shape_.layers - 1;
-  const LayerWeights& w = weights_.layers.back();
-  const LayerAdapters& a = layers_.back();
   const Tensor& rows = forward.needed_N;
-  const bool watched =
-      std::any_of(forward.observers.begin(), forward.observers.end(), [](const Observer* one) { return one->watches_all_rows(); });
-  const Tensor normed = rms_norm(h_TD, effective_weight(w.input_norm_D, a.input_norm), shape_.rms_eps, compute_);
-  const Tensor attended =
-      attention(normed, w, shape_, a.attention, layer, forward.context, batch, angles, forward.cache, compute_, watched ? Tensor() : rows);
+  const bool routed = shape_.routed(layer);
+  const bool watched = routed && std::any_of(forward.observers.begin(), forward.observers.end(),
+                                             [](const Observer* one) { return one->watches_all_rows(); });
+  const Tensor attended = attend(norm(h_TD, Slot::input_norm, layer), layer, batch, angles, forward, watched ? Tensor() : rows);
   Tensor h_ND = (watched ? h_TD : h_TD.index_select(0, rows)) + attended;
-  Tensor inner = rms_norm(h_ND, effective_weight(w.post_norm_D, a.post_norm), shape_.rms_eps, compute_);
-  Routing routing = route_rows(inner, w.moe, shape_.router, a.moe, layer, forward.context, compute_, watched ? Tensor() : rows);
+  Tensor inner = norm(h_ND, Slot::post_norm, layer);
+  if (!routed) return h_ND + dense_mlp(inner, {}, false, layer, forward, rows);
+  const MoeWeights& w = weights_.layers.back().moe;
+  const MoeAdapters& a = layers_.back().moe;
+  Routing routing = route_rows(inner, w, shape_.router, a, layer, forward.context, compute_, watched ? Tensor() : rows);
   for (Observer* observer : forward.observers) observer->on_route(layer, routing);
   if (watched) {
     h_ND = h_ND.index_select(0, rows);
     inner = inner.index_select(0, rows);
     routing = {routing.logits_TE, routing.ids_TK.index_select(0, rows), routing.weights_TK.index_select(0, rows)};
   }
-  return h_ND + run_experts(inner, routing, w.moe, shape_.router, a.moe, layer, forward.context, compute_, rows);
+  const Tensor out = run_experts(inner, routing, w, shape_.router, a, layer, forward.context, compute_, rows);
+  return h_ND + with_shared(out, inner, layer, forward, rows);
 }
 
 Tensor Decoder::logits(const Tensor& h_ND, const StepContext& context, const Tensor& row_N) const {
@@ -103,12 +144,8 @@ std::unique_ptr<Decoder> load_decoder(const Checkpoint& checkpoint, const Weight
 
 std::string model_hash(const Decoder& decoder) {
   const ModelShape& s = decoder.shape();
-  uint64_t state = hash_string(s.arch);
-  for (const int64_t n : {s.vocab, s.hidden, s.layers, s.heads, s.kv_heads, s.head_dim, s.experts, s.expert_width, s.router.top_k}) {
-    state = mix64(state, static_cast<uint64_t>(n));
-  }
-  state = mix64(state, decoder.weights().content);
-  return hex64(state);
+  const uint64_t shape = hash_string(find_arch(s.arch, "model hash").config(s).dump());  // the writer names all that the reader reads
+  return hex64(mix64(shape, decoder.weights().content));
 }
 
 }  // namespace hellora

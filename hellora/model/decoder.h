@@ -38,12 +38,20 @@ class Decoder {
 
  private:
   struct LayerAdapters {
-    const Adapter *input_norm = nullptr, *post_norm = nullptr;
-    AttentionAdapters attention;
+    SlotMap<const Adapter*> slot;
     MoeAdapters moe;
   };
   Tensor embed(const Tensor& ids_T) const;
+  Tensor attend(const Tensor& normed_TD, int64_t layer, const Batch& batch, const RopeAngles& angles, const Forward& forward,
+                const Tensor& row_N = {}) const;
+  Tensor norm(const Tensor& h_TD, Slot slot, int64_t layer) const;
   Tensor last_layer(const Tensor& h_TD, const Batch& batch, const RopeAngles& angles, const Forward& forward) const;
+  /// One gated MLP of all rows: of a dense layer, or the shared experts of a routed one.
+  Tensor dense_mlp(const Tensor& x_TD, const Tensor& scale_T1, bool shared, int64_t layer, const Forward& forward,
+                   const Tensor& row_N) const;
+  /// What the routed experts gave plus the shared ones, where the model has them.
+  Tensor with_shared(const Tensor& routed_TD, const Tensor& x_TD, int64_t layer, const Forward& forward, const Tensor& row_N) const;
+  Tensor feed_forward(const Tensor& x_TD, int64_t layer, const Forward& forward) const;
   LayerAdapters layer_adapters(int64_t layer) const;
 
   ModelShape shape_;

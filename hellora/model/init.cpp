@@ -18,11 +18,11 @@ std::vector<TensorInfo> all_tensors(const ModelShape& shape, bool fp32) {
   config.targets = every_target(shape);
   std::vector<TensorInfo> infos;
   for (const Site& site : find_sites(shape, config, all_experts(shape))) {
-    for (const SiteMember& member : site.members) {
+    for (size_t m = 0; m < site.members.size(); ++m) {
       TensorInfo info;
-      info.name = member.path + ".weight";
+      info.name = site.parameter(m);
       info.dtype = fp32 ? Dtype::f32 : Dtype::bf16;
-      info.shape = is_norm_slot(site.slot) ? std::vector<int64_t>{site.out} : std::vector<int64_t>{site.out, site.in};
+      info.shape = is_vector_slot(site.slot) ? std::vector<int64_t>{site.out} : std::vector<int64_t>{site.out, site.in};
       infos.push_back(std::move(info));
     }
   }
@@ -51,7 +51,7 @@ void init_model(const ModelShape& shape, const Path& out, uint64_t seed, bool fp
   make_folder(out);
   SafetensorsWriter writer(out / "model.safetensors", all_tensors(shape, fp32), {{"format", "pt"}});
   for (const TensorInfo& info : writer.order()) {
-    const bool norm = info.shape.size() == 1;
+    const bool bias = info.name.ends_with(".bias"), norm = info.shape.size() == 1 && !bias;
     const Tensor values = norm ? at::ones(info.shape, at::TensorOptions(at::kFloat)) : normal_values(info, seed, deviation);
     writer.append(info.name, raw_bytes(values.to(torch_dtype(info.dtype)).contiguous()));
   }

@@ -14,7 +14,8 @@ void reserve(Tensor& store, int64_t held, int64_t needed, const Tensor& like) {
 
 }  // namespace
 
-KvCache::KvCache(int64_t layers, int64_t sequences) : sequences_(sequences), entries_(static_cast<size_t>(layers * sequences)) {}
+KvCache::KvCache(int64_t layers, int64_t sequences)
+    : sequences_(sequences), entries_(static_cast<size_t>(layers * sequences)), weights_(static_cast<size_t>(layers)) {}
 
 int64_t KvCache::length(int64_t sequence) const { return entries_[static_cast<size_t>(sequence)].length; }
 

@@ -1,4 +1,4 @@
-// Keys and values of the sequences of a running generation. A: kv heads, C: head width, P: positions so far.
+// Keys and values (or what stands for them) of the sequences of a running generation. A: kv heads, C: width, P: positions so far.
 #pragma once
 
 #include <utility>
@@ -11,10 +11,12 @@ namespace hellora {
 class KvCache {
  public:
   KvCache(int64_t layers, int64_t sequences);
-  /// Appends rows (length, A, C) and returns all keys and values so far, each (P, A, C).
+  /// Appends rows (length, A, C) and returns all keys and values so far, each (P, A, C); the two may differ in A and C.
   std::pair<Tensor, Tensor> append(int64_t layer, int64_t sequence, const Tensor& k_TAC, const Tensor& v_TAC);
   /// Positions held for a sequence (before the pass that is running).
   int64_t length(int64_t sequence) const;
+  /// A weight that a layer prepares once for the whole generation.
+  Tensor& layer_weight(int64_t layer) { return weights_[static_cast<size_t>(layer)]; }
 
  private:
   struct Entry {
@@ -23,6 +25,7 @@ class KvCache {
   };
   int64_t sequences_;
   std::vector<Entry> entries_;  // layer-major
+  std::vector<Tensor> weights_;
 };
 
 }  // namespace hellora

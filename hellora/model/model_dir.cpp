@@ -78,27 +78,38 @@ void rewrite_model(const Checkpoint& source, const Path& out, bool fp32, const R
   write_config(source, out, fp32);
 }
 
-bool for_each_module(const ModelShape& shape, const std::string& name, const Tensor& tensor,
-                     const std::function<void(const std::string& path, Tensor view)>& visit) {
+bool for_each_parameter(const ModelShape& shape, const std::string& name, const Tensor& tensor,
+                        const std::function<void(const std::string& parameter, Tensor view)>& visit) {
   const Arch& arch = find_arch(shape.arch, name);
-  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+  for (const int64_t layer : routed_layers(shape)) {
+    if (!arch.fused_router.empty() && fill_pattern(arch.fused_router, layer, -1) + ".weight" == name) {
+      visit(parameter_name(arch, Slot::router, layer), tensor);
+      return true;
+    }
     const bool gate_up = fill_pattern(arch.fused_gate_up, layer, -1) == name;
     if (!gate_up && fill_pattern(arch.fused_down, layer, -1) != name) continue;
     for (int64_t e = 0; e < shape.experts; ++e) {
       const Tensor one = tensor.select(0, e);
       if (!gate_up) {
-        visit(module_path(arch, Slot::down, layer, e), one);
+        visit(parameter_name(arch, Slot::down, layer, e), one);
         continue;
       }
-      visit(module_path(arch, Slot::gate, layer, e), one.narrow(0, 0, shape.expert_width));
-      visit(module_path(arch, Slot::up, layer, e), one.narrow(0, shape.expert_width, shape.expert_width));
+      visit(parameter_name(arch, Slot::gate, layer, e), one.narrow(0, 0, shape.expert_width));
+      visit(parameter_name(arch, Slot::up, layer, e), one.narrow(0, shape.expert_width, shape.expert_width));
     }
     return true;
   }
-  constexpr std::string_view kWeight = ".weight";
-  if (!name.ends_with(kWeight)) return false;
-  visit(name.substr(0, name.size() - kWeight.size()), tensor);
+  if (!name.ends_with(".weight") && !name.ends_with(".bias")) return false;
+  visit(name, tensor);
   return true;
+}
+
+bool for_each_module(const ModelShape& shape, const std::string& name, const Tensor& tensor,
+                     const std::function<void(const std::string& path, Tensor view)>& visit) {
+  constexpr std::string_view kWeight = ".weight";
+  return for_each_parameter(shape, name, tensor, [&](const std::string& parameter, const Tensor& view) {
+    if (parameter.ends_with(kWeight)) visit(parameter.substr(0, parameter.size() - kWeight.size()), view);
+  });
 }
 
 void write_full_model(const Checkpoint& source, const ModelShape& shape, const AdapterSet& adapters, const Path& out) {
@@ -108,8 +119,8 @@ void write_full_model(const Checkpoint& source, const ModelShape& shape, const A
   rewrite_model(source, out, false, [&](const std::string& name, const TensorInfo& info) {
     Tensor value = read_tensor(info, source.bytes(name), at::kFloat);
     bool touched = false;
-    for_each_module(shape, name, value, [&](const std::string& path, Tensor view) {
-      const auto it = trained.find(path + ".weight");
+    for_each_parameter(shape, name, value, [&](const std::string& parameter, const Tensor& view) {
+      const auto it = trained.find(parameter);
       if (it == trained.end()) return;
       view.copy_(it->second);
       touched = true;

@@ -19,8 +19,12 @@ void rewrite_model(const Checkpoint& source, const Path& out, bool fp32, const R
 /// The model with every tensor that `adapters` (method full) trained.
 void write_full_model(const Checkpoint& source, const ModelShape& shape, const AdapterSet& adapters, const Path& out);
 
-/// Maps a tensor of the source to the adapted weights it holds: visit(path of the module, view of the fp32 tensor).
-/// Fused expert tensors are cut into their experts. Returns false when the tensor holds no module that the family names.
+/// Maps a tensor of the source to the parameters it holds, by their names in the published layout: visit(parameter, view of the
+/// tensor). Fused expert tensors are cut into their experts. Returns false when the tensor holds none.
+bool for_each_parameter(const ModelShape& shape, const std::string& name, const Tensor& tensor,
+                        const std::function<void(const std::string& parameter, Tensor view)>& visit);
+
+/// The same for weights only, by the path of their module.
 bool for_each_module(const ModelShape& shape, const std::string& name, const Tensor& tensor,
                      const std::function<void(const std::string& path, Tensor view)>& visit);
 

@@ -5,35 +5,10 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
+#include "hellora/model/slots.h"
 
 namespace hellora {
 namespace {
-
-constexpr Slot kLayerSlots[] = {Slot::input_norm, Slot::q,         Slot::k,      Slot::v,    Slot::q_norm, Slot::k_norm,
-                                Slot::o,          Slot::post_norm, Slot::router, Slot::gate, Slot::up,     Slot::down};
-constexpr Slot kModelSlots[] = {Slot::embed, Slot::final_norm, Slot::lm_head};
-
-/// (in, out) of a slot's linear map; norms are (1, width).
-std::pair<int64_t, int64_t> slot_sizes(const ModelShape& s, Slot slot) {
-  switch (slot) {
-    case Slot::q: return {s.hidden, s.q_width()};
-    case Slot::k:
-    case Slot::v: return {s.hidden, s.kv_width()};
-    case Slot::o: return {s.q_width(), s.hidden};
-    case Slot::router: return {s.hidden, s.experts};
-    case Slot::gate:
-    case Slot::up: return {s.hidden, s.expert_width};
-    case Slot::down: return {s.expert_width, s.hidden};
-    case Slot::embed: return {s.vocab, s.hidden};
-    case Slot::lm_head: return {s.hidden, s.vocab};
-    case Slot::q_norm: return {1, s.q_width()};
-    case Slot::k_norm: return {1, s.kv_width()};
-    case Slot::input_norm:
-    case Slot::post_norm:
-    case Slot::final_norm: return {1, s.hidden};
-    default: HELLORA_CHECK(false, "slot has no size yet");
-  }
-}
 
 /// An embedding trained in full has its weight (V, H): rows are the vocabulary.
 Site make_site(const ModelShape& shape, Slot slot, int64_t layer, bool full) {
@@ -47,6 +22,9 @@ void check_plan(const ModelShape& shape, const AdapterConfig& config, const Plan
     if (layer.layer >= shape.layers) {
       throw ConfigError("plan: layer " + std::to_string(layer.layer) + " does not exist; the model has layers 0 to " +
                         std::to_string(shape.layers - 1));
+    }
+    if (!shape.routed(layer.layer) && !layer.experts.empty()) {
+      throw ConfigError("plan: layer " + std::to_string(layer.layer) + " is dense in this model; only layers with a router have experts");
     }
     for (const HotExpert& hot : layer.experts) {
       if (hot.expert >= shape.experts) {
@@ -72,26 +50,21 @@ std::vector<std::string> every_target(const ModelShape& shape) {
   std::vector<std::string> out;
   for (const SlotPath& row : find_arch(shape.arch, "adapter.targets").paths) {
     const std::string target(target_of(row.slot));
-    const bool absent = row.slot == Slot::lm_head && shape.tied_embeddings;
-    if (!absent && std::find(out.begin(), out.end(), target) == out.end()) out.push_back(target);
+    if (has_slot(shape, row.slot) && std::find(out.begin(), out.end(), target) == out.end()) out.push_back(target);
   }
   return out;
 }
 
-Plan all_experts(const ModelShape& shape) {
-  Plan plan;
-  plan.policy = "all";
-  for (int64_t layer = 0; layer < shape.layers; ++layer) {
-    LayerPlan one{layer, {}, 1.0};
-    for (int64_t e = 0; e < shape.experts; ++e) one.experts.push_back({e, 0});
-    plan.layers.push_back(std::move(one));
-  }
-  return plan;
-}
+Plan all_experts(const ModelShape& shape) { return first_experts(shape, shape.experts); }
 
 Plan first_experts(const ModelShape& shape, int64_t k) {
-  Plan plan = all_experts(shape);
-  for (LayerPlan& layer : plan.layers) layer.experts.resize(static_cast<size_t>(k));
+  Plan plan;
+  plan.policy = "all";
+  for (const int64_t layer : routed_layers(shape)) {
+    LayerPlan one{layer, {}, 1.0};
+    for (int64_t e = 0; e < k; ++e) one.experts.push_back({e, 0});
+    plan.layers.push_back(std::move(one));
+  }
   return plan;
 }
 
@@ -101,9 +74,9 @@ std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& confi
   const std::vector<std::string> targets = resolve_targets(shape, config);
   std::set<std::string> wanted(targets.begin(), targets.end()), matched;
   std::vector<Site> sites;
-  const auto add = [&](Slot slot, int64_t layer) {
+  for_each_slot(shape, [&](Slot slot, int64_t layer) {
     const std::string target(target_of(slot));
-    if (!wanted.contains(target) || !has_slot(arch, slot)) return;
+    if (!wanted.contains(target)) return;
     matched.insert(target);
     Site site = make_site(shape, slot, layer, config.method == "full");
     if (is_expert_slot(slot)) {
@@ -114,15 +87,9 @@ std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& confi
       site.members.push_back({-1, config.rank, 0, module_path(arch, slot, layer)});
     }
     if (!site.members.empty()) sites.push_back(std::move(site));
-  };
-  add(kModelSlots[0], -1);
-  for (int64_t layer = 0; layer < shape.layers; ++layer) {
-    for (const Slot slot : kLayerSlots) add(slot, layer);
-  }
-  add(kModelSlots[1], -1);
-  if (!shape.tied_embeddings) add(kModelSlots[2], -1);
-  const std::vector<std::string> known = {"q",    "k",      "v",     "o",     "router",  "gate", "up",
-                                          "down", "shared", "dense", "embed", "lm_head", "norm"};
+  });
+  const std::vector<std::string> known = {
+      "q", "k", "v", "kv", "o", "router", "gate", "up", "down", "shared", "shared_router", "dense", "embed", "lm_head", "norm", "bias"};
   for (const std::string& target : targets) {
     if (std::find(known.begin(), known.end(), target) == known.end()) {
       const std::string near = nearest_name(target, known);

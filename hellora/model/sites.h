@@ -14,13 +14,13 @@ std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& confi
 /// `auto` replaced by the architecture's row.
 std::vector<std::string> resolve_targets(const ModelShape& shape, const AdapterConfig& config);
 
-/// Every target that the architecture has, norms, embeddings and head included.
+/// Every target that the model has, norms, biases, embeddings and head included.
 std::vector<std::string> every_target(const ModelShape& shape);
 
-/// Every expert of every layer.
+/// Every expert of every routed layer.
 Plan all_experts(const ModelShape& shape);
 
-/// The first k experts of every layer: for counting and measuring, where it does not matter which ones.
+/// The first k experts of every routed layer: for counting and measuring, where it does not matter which ones.
 Plan first_experts(const ModelShape& shape, int64_t k);
 
 }  // namespace hellora

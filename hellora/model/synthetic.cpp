@@ -58,6 +58,18 @@ double bonus_for(const ModelShape& s, int64_t hot, double share, double noise, u
   return (low + high) / 2;
 }
 
+/// Small random logits, and `bonus` times the constant feature for the first `hot` experts.
+Tensor steering_router(const ModelShape& s, int64_t layer, int64_t hot, double bonus, const WeightDtypes& dtypes, uint64_t seed) {
+  Tensor router = at::empty({s.experts, s.hidden}, at::TensorOptions(dtypes.compute));
+  for (int64_t i = 0; i < router.numel(); ++i) {
+    router.data_ptr<float>()[i] = static_cast<float>(
+        (2 * unit_double(make_key(seed, hash_text("bench router"), layer), static_cast<uint64_t>(i)) - 1) * kDeviation * std::sqrt(3.0));
+  }
+  router.select(1, 0).fill_(0);
+  if (bonus > 0) router.select(1, 0).narrow(0, 0, hot).fill_(bonus);
+  return router;
+}
+
 }  // namespace
 
 ModelWeights synthetic_weights(const ModelShape& s, const WeightDtypes& dtypes, int64_t hot, double share, uint64_t seed) {
@@ -86,29 +98,19 @@ ModelWeights synthetic_weights(const ModelShape& s, const WeightDtypes& dtypes, 
   const double bonus = share > 0 && hot > 0 && hot < s.experts ? bonus_for(s, hot, share, noise, seed) : 0;
   for (int64_t layer = 0; layer < s.layers; ++layer) {
     LayerWeights one;
-    one.input_norm_D = ones(s.hidden);
-    one.post_norm_D = ones(s.hidden);
-    one.q = matrix(s.q_width(), s.hidden);
-    one.k = matrix(s.kv_width(), s.hidden);
-    one.v = matrix(s.kv_width(), s.hidden);
-    one.o = matrix(s.hidden, s.q_width());
-    if (s.qk_norm_whole) {
-      one.q_norm_Q = ones(s.q_width());
-      one.k_norm_K = ones(s.kv_width());
+    for (const Slot slot : layer_slots()) {
+      if (!has_slot(s, slot, layer)) continue;
+      const auto [in, out] = slot_sizes(s, slot);
+      if (is_vector_slot(slot)) {
+        one.vector[slot] = is_bias_slot(slot) ? at::zeros({out}, at::TensorOptions(dtypes.compute)) : ones(out);
+      } else if (is_expert_slot(slot)) {
+        auto& bank = slot == Slot::gate ? one.moe.gate : slot == Slot::up ? one.moe.up : one.moe.down;
+        for (int64_t e = 0; e < s.experts; ++e) bank.push_back(matrix(out, in));
+      } else if (slot != Slot::router) {
+        one.packed(slot) = slot == Slot::shared_router ? random_matrix(w.arena, out, in, wide, ++next) : matrix(out, in);
+      }
     }
-    Tensor router = at::empty({s.experts, s.hidden}, at::TensorOptions(dtypes.compute));
-    for (int64_t i = 0; i < router.numel(); ++i) {
-      router.data_ptr<float>()[i] = static_cast<float>(
-          (2 * unit_double(make_key(seed, hash_text("bench router"), layer), static_cast<uint64_t>(i)) - 1) * kDeviation * std::sqrt(3.0));
-    }
-    router.select(1, 0).fill_(0);
-    if (bonus > 0) router.select(1, 0).narrow(0, 0, hot).fill_(bonus / constant);
-    one.moe.router = w.arena.add(router, wide);
-    for (int64_t e = 0; e < s.experts; ++e) {
-      one.moe.gate.push_back(matrix(s.expert_width, s.hidden));
-      one.moe.up.push_back(matrix(s.expert_width, s.hidden));
-      one.moe.down.push_back(matrix(s.hidden, s.expert_width));
-    }
+    if (s.routed(layer)) one.moe.router = w.arena.add(steering_router(s, layer, hot, bonus / constant, dtypes, seed), wide);
     w.layers.push_back(std::move(one));
   }
   w.final_norm_D = ones(s.hidden);

@@ -15,6 +15,12 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return text + ")";
 }
 
+bool is_transposed(std::vector<int64_t> found, const std::vector<int64_t>& wanted) {
+  if (found.size() < 2) return false;
+  std::swap(found[found.size() - 1], found[found.size() - 2]);
+  return found == wanted;
+}
+
 /// Takes tensors out of a checkpoint by name and remembers which ones were taken.
 class Loader {
  public:
@@ -28,7 +34,7 @@ class Loader {
     const TensorInfo& info = checkpoint_.info(name);
     if (info.shape != shape) {
       throw FormatError(checkpoint_.folder().string() + ": tensor " + name + " has shape " + shape_text(info.shape) +
-                        ", config.json asks for " + shape_text(shape));
+                        ", config.json asks for " + shape_text(shape) + (is_transposed(info.shape, shape) ? "; it looks transposed" : ""));
     }
     if (!at::isFloatingType(torch_dtype(info.dtype))) {
       throw FormatError(checkpoint_.folder().string() + ": tensor " + name + " holds " + dtype_name(info.dtype) +
@@ -41,7 +47,12 @@ class Loader {
   }
 
   Tensor take(Slot slot, int64_t layer, int64_t expert, const std::vector<int64_t>& shape, at::ScalarType dtype) {
-    return take(module_path(arch_, slot, layer, expert) + ".weight", shape, dtype);
+    std::string name = parameter_name(arch_, slot, layer, expert);
+    if (slot == Slot::router && !arch_.fused_router.empty() && !contains(name)) {
+      const std::string other = fill_pattern(arch_.fused_router, layer, -1) + ".weight";
+      if (contains(other)) name = other;
+    }
+    return take(name, shape, dtype);
   }
 
   void skip(const std::string& name) { taken_.insert(name); }
@@ -67,13 +78,14 @@ class Builder {
   Builder(Loader& loader, const ModelShape& shape, const WeightDtypes& dtypes, ModelWeights& weights)
       : loader_(loader), shape_(shape), dtypes_(dtypes), weights_(weights) {}
 
-  Tensor vector(Slot slot, int64_t layer, int64_t size) {
-    const Tensor value = loader_.take(slot, layer, -1, {size}, dtypes_.compute);
+  Tensor vector(Slot slot, int64_t layer) {
+    const Tensor value = loader_.take(slot, layer, -1, {slot_sizes(shape_, slot).second}, dtypes_.compute);
     note(value);
     return value;
   }
-  kernels::Packed matrix(Slot slot, int64_t layer, int64_t out, int64_t in, at::ScalarType dtype, int64_t expert = -1) {
-    return pack(loader_.take(slot, layer, expert, {out, in}, dtype));
+  kernels::Packed matrix(Slot slot, int64_t layer, int64_t expert = -1) {
+    const auto [in, out] = slot_sizes(shape_, slot);
+    return pack(loader_.take(slot, layer, expert, {out, in}, is_router_slot(slot) ? dtypes_.compute : dtypes_.stored));
   }
   kernels::Packed pack(const Tensor& value) {
     note(value);
@@ -82,39 +94,36 @@ class Builder {
   void note(const Tensor& value) { weights_.content = mix64(weights_.content, tensor_hash(value.to(at::kBFloat16).contiguous())); }
 
   LayerWeights layer(int64_t layer) {
-    const int64_t d = shape_.hidden, q = shape_.q_width(), k = shape_.kv_width();
     LayerWeights w;
-    w.input_norm_D = vector(Slot::input_norm, layer, d);
-    w.post_norm_D = vector(Slot::post_norm, layer, d);
-    w.q = matrix(Slot::q, layer, q, d, dtypes_.stored);
-    w.k = matrix(Slot::k, layer, k, d, dtypes_.stored);
-    w.v = matrix(Slot::v, layer, k, d, dtypes_.stored);
-    w.o = matrix(Slot::o, layer, d, q, dtypes_.stored);
-    if (shape_.qk_norm_whole) {
-      w.q_norm_Q = vector(Slot::q_norm, layer, q);
-      w.k_norm_K = vector(Slot::k_norm, layer, k);
+    for (const Slot slot : layer_slots()) {
+      if (!has_slot(shape_, slot, layer) || is_expert_slot(slot)) continue;
+      if (is_vector_slot(slot)) {
+        w.vector[slot] = vector(slot, layer);
+      } else {
+        w.packed(slot) = matrix(slot, layer);
+      }
     }
-    w.moe.router = matrix(Slot::router, layer, shape_.experts, d, dtypes_.compute);
-    const bool fused = loader_.contains(fill_pattern(loader_.arch().fused_gate_up, layer, -1));
-    fused ? fused_experts(layer, w.moe) : experts(layer, w.moe);
+    if (!shape_.routed(layer)) return w;
+    const std::string_view fused = loader_.arch().fused_gate_up;
+    !fused.empty() && loader_.contains(fill_pattern(fused, layer, -1)) ? fused_experts(layer, w.moe) : experts(layer, w.moe);
     return w;
   }
 
  private:
   void experts(int64_t layer, MoeWeights& moe) {
-    const int64_t f = shape_.expert_width, d = shape_.hidden;
     for (int64_t e = 0; e < shape_.experts; ++e) {
-      moe.gate.push_back(matrix(Slot::gate, layer, f, d, dtypes_.stored, e));
-      moe.up.push_back(matrix(Slot::up, layer, f, d, dtypes_.stored, e));
-      moe.down.push_back(matrix(Slot::down, layer, d, f, dtypes_.stored, e));
+      moe.gate.push_back(matrix(Slot::gate, layer, e));
+      moe.up.push_back(matrix(Slot::up, layer, e));
+      moe.down.push_back(matrix(Slot::down, layer, e));
     }
   }
 
   /// The fused layout: (E, 2F, D) is gate's rows, then up's; (E, D, F) is down.
   void fused_experts(int64_t layer, MoeWeights& moe) {
     const int64_t e = shape_.experts, f = shape_.expert_width, d = shape_.hidden;
-    const Tensor both = loader_.take(fill_pattern(loader_.arch().fused_gate_up, layer, -1), {e, 2 * f, d}, dtypes_.stored);
+    // Down first: where 2F = D a transposed gate_up has the right shape, but its down has not.
     const Tensor down = loader_.take(fill_pattern(loader_.arch().fused_down, layer, -1), {e, d, f}, dtypes_.stored);
+    const Tensor both = loader_.take(fill_pattern(loader_.arch().fused_gate_up, layer, -1), {e, 2 * f, d}, dtypes_.stored);
     for (int64_t i = 0; i < e; ++i) {
       moe.gate.push_back(pack(both[i].narrow(0, 0, f)));
       moe.up.push_back(pack(both[i].narrow(0, f, f)));
@@ -130,12 +139,31 @@ class Builder {
 
 }  // namespace
 
-int64_t packed_bytes(const ModelShape& s, kernels::Store stored, kernels::Store compute) {
-  const auto bytes = [](int64_t n, int64_t k, kernels::Store store) { return kernels::Packed{nullptr, store, n, k}.bytes(); };
-  const int64_t attention =
-      bytes(s.q_width(), s.hidden, stored) + 2 * bytes(s.kv_width(), s.hidden, stored) + bytes(s.hidden, s.q_width(), stored);
-  const int64_t expert = 2 * bytes(s.expert_width, s.hidden, stored) + bytes(s.hidden, s.expert_width, stored);
-  return s.layers * (attention + s.experts * expert + bytes(s.experts, s.hidden, compute)) + bytes(s.vocab, s.hidden, stored);
+const kernels::Packed& LayerWeights::packed(Slot slot, int64_t expert) const {
+  const auto e = static_cast<size_t>(std::max<int64_t>(0, expert));
+  switch (slot) {
+    case Slot::router: return moe.router;
+    case Slot::gate: return moe.gate.at(e);
+    case Slot::up: return moe.up.at(e);
+    case Slot::down: return moe.down.at(e);
+    default: return matrix[slot];
+  }
+}
+
+kernels::Packed& LayerWeights::packed(Slot slot, int64_t expert) {
+  return const_cast<kernels::Packed&>(std::as_const(*this).packed(slot, expert));
+}
+
+int64_t packed_bytes(const ModelShape& shape, kernels::Store stored, kernels::Store compute) {
+  int64_t total = 0;
+  for_each_slot(shape, [&](Slot slot, int64_t) {
+    if (is_vector_slot(slot) || slot == Slot::embed) return;
+    const auto [in, out] = slot_sizes(shape, slot);
+    const int64_t one = kernels::Packed{nullptr, is_router_slot(slot) ? compute : stored, out, in}.bytes();
+    total += kernels::round_up(one, 64) * (is_expert_slot(slot) ? shape.experts : 1);
+  });
+  if (shape.tied_embeddings) total += kernels::Packed{nullptr, stored, shape.vocab, shape.hidden}.bytes();
+  return total;
 }
 
 ModelWeights load_weights(const Checkpoint& checkpoint, const ModelShape& shape, const WeightDtypes& dtypes) {
@@ -147,8 +175,8 @@ ModelWeights load_weights(const Checkpoint& checkpoint, const ModelShape& shape,
   weights.embed_VD = loader.take(Slot::embed, -1, -1, {shape.vocab, shape.hidden}, dtypes.stored);
   build.note(weights.embed_VD);
   for (int64_t layer = 0; layer < shape.layers; ++layer) weights.layers.push_back(build.layer(layer));
-  weights.final_norm_D = build.vector(Slot::final_norm, -1, shape.hidden);
-  const std::string head = module_path(loader.arch(), Slot::lm_head, -1) + ".weight";
+  weights.final_norm_D = build.vector(Slot::final_norm, -1);
+  const std::string head = parameter_name(loader.arch(), Slot::lm_head, -1);
   if (shape.tied_embeddings) {
     weights.lm_head = build.pack(weights.embed_VD);
     loader.skip(head);
@@ -161,14 +189,18 @@ ModelWeights load_weights(const Checkpoint& checkpoint, const ModelShape& shape,
 
 Tensor base_weight(const Checkpoint& checkpoint, const ModelShape& shape, const std::string& name) {
   const auto wide = [](const Tensor& t) { return t.scalar_type() == at::kDouble ? t : t.to(at::kFloat); };
-  if (checkpoint.contains(name)) return wide(read_tensor(checkpoint.info(name), checkpoint.bytes(name)));
+  const auto read = [&](const std::string& tensor) { return read_tensor(checkpoint.info(tensor), checkpoint.bytes(tensor)); };
+  if (checkpoint.contains(name)) return wide(read(name));
   const Arch& arch = find_arch(shape.arch, checkpoint.folder().string());
-  for (int64_t layer = 0; layer < shape.layers; ++layer) {
-    for (int64_t e = 0; e < shape.experts; ++e) {
-      for (const Slot slot : {Slot::gate, Slot::up, Slot::down}) {
-        if (module_path(arch, slot, layer, e) + ".weight" != name) continue;
-        const std::string fused = fill_pattern(slot == Slot::down ? arch.fused_down : arch.fused_gate_up, layer, -1);
-        const Tensor one = read_tensor(checkpoint.info(fused), checkpoint.bytes(fused)).select(0, e);
+  for (const int64_t layer : routed_layers(shape)) {
+    if (!arch.fused_router.empty() && parameter_name(arch, Slot::router, layer) == name)
+      return wide(read(fill_pattern(arch.fused_router, layer, -1) + ".weight"));
+    for (const Slot slot : {Slot::gate, Slot::up, Slot::down}) {
+      const std::string fused = fill_pattern(slot == Slot::down ? arch.fused_down : arch.fused_gate_up, layer, -1);
+      if (!checkpoint.contains(fused)) continue;
+      for (int64_t e = 0; e < shape.experts; ++e) {
+        if (parameter_name(arch, slot, layer, e) != name) continue;
+        const Tensor one = read(fused).select(0, e);
         if (slot == Slot::down) return wide(one).contiguous();
         return wide(one.narrow(0, slot == Slot::gate ? 0 : shape.expert_width, shape.expert_width)).contiguous();
       }
@@ -184,19 +216,15 @@ void for_each_weight(const ModelWeights& weights, const std::function<void(const
   for (size_t layer = 0; layer < weights.layers.size(); ++layer) {
     const LayerWeights& w = weights.layers[layer];
     const std::string at = "layer " + std::to_string(layer) + " ";
-    const std::pair<const char*, const Tensor*> vectors[] = {
-        {"input_norm", &w.input_norm_D}, {"post_norm", &w.post_norm_D}, {"q_norm", &w.q_norm_Q}, {"k_norm", &w.k_norm_K}};
-    for (const auto& [name, tensor] : vectors) {
-      if (tensor->defined()) visit(at + name, *tensor);
+    const auto name = [&](Slot slot) { return at + "slot " + std::to_string(static_cast<int>(slot)); };
+    for (const Slot slot : layer_slots()) {
+      if (is_expert_slot(slot)) continue;
+      if (is_vector_slot(slot) && w.vector[slot].defined()) visit(name(slot), w.vector[slot]);
+      if (!is_vector_slot(slot) && w.packed(slot).data != nullptr) visit(name(slot), dense(w.packed(slot)));
     }
-    const std::pair<const char*, const kernels::Packed*> matrices[] = {
-        {"q", &w.q}, {"k", &w.k}, {"v", &w.v}, {"o", &w.o}, {"router", &w.moe.router}};
-    for (const auto& [name, matrix] : matrices) visit(at + name, dense(*matrix));
     for (size_t e = 0; e < w.moe.gate.size(); ++e) {
-      const std::string expert = at + "expert " + std::to_string(e) + " ";
-      visit(expert + "gate", dense(w.moe.gate[e]));
-      visit(expert + "up", dense(w.moe.up[e]));
-      visit(expert + "down", dense(w.moe.down[e]));
+      for (const Slot slot : {Slot::gate, Slot::up, Slot::down})
+        visit(name(slot) + " expert " + std::to_string(e), dense(w.packed(slot, static_cast<int64_t>(e))));
     }
   }
 }

@@ -1,4 +1,4 @@
-// The router: fp32 softmax over all experts, then top-k (ties to the lower id), then the family's scaling.
+// The router: fp32 softmax over all experts, top-k (ties to the lower id) of all or of the best groups, then the family's scaling.
 // T tokens, E experts, K experts per token.
 #pragma once
 
@@ -6,9 +6,15 @@
 
 namespace hellora {
 
+/// Which balance loss the family was trained with (moe/balance.h).
+enum class Balance : uint8_t { pooled, per_layer, per_sequence };
+
 struct RouterRule {
   int64_t top_k = 1;
-  bool renormalize = false;  // weights divided by their sum
+  bool renormalize = false;            // weights divided by their sum
+  double scale = 1;                    // of the weights, after that
+  int64_t groups = 1, top_groups = 1;  // experts of the top_groups groups with the largest best expert may be chosen; 1: of all
+  Balance balance = Balance::pooled;
 };
 
 struct Routing {

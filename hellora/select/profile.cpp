@@ -100,8 +100,8 @@ Profile read_profile(const Path& path) { return profile_from_json(parse_json(rea
 void write_profile(const Path& path, const Profile& profile) { write_text_atomic(path, profile_to_json(profile).dump() + "\n"); }
 std::string profile_hash(const Profile& profile) { return hex64(hash_string(profile_to_json(profile).dump())); }
 
-RouteCounter::RouteCounter(int64_t layer_count, int64_t experts, bool labels_only) : labels_only_(labels_only) {
-  for (int64_t l = 0; l < layer_count; ++l) {
+RouteCounter::RouteCounter(std::span<const int64_t> routed, int64_t experts, bool labels_only) : labels_only_(labels_only) {
+  for (const int64_t l : routed) {
     const auto e = static_cast<size_t>(experts);
     LayerProfile layer;
     layer.layer = l;
@@ -127,7 +127,9 @@ void RouteCounter::begin(const PackedBatch& batch, const Dataset& data) {
 }
 
 void RouteCounter::on_route(int64_t layer, const Routing& routing) {
-  LayerProfile& profile = layers[static_cast<size_t>(layer)];
+  const auto it = std::find_if(layers.begin(), layers.end(), [&](const LayerProfile& one) { return one.layer == layer; });
+  HELLORA_CHECK(it != layers.end(), "the counter was not told about this layer");
+  LayerProfile& profile = *it;
   const int64_t k = routing.ids_TK.size(1);
   const Tensor weights = routing.weights_TK.detach().to(at::kDouble).contiguous();
   const int64_t* ids = routing.ids_TK.const_data_ptr<int64_t>();

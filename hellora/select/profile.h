@@ -36,7 +36,8 @@ std::string profile_hash(const Profile& profile);
 /// Counts the routing of every forward pass it observes.
 class RouteCounter : public Observer {
  public:
-  RouteCounter(int64_t layers, int64_t experts, bool labels_only);
+  /// `routed`: numbers of the layers with a router, ascending.
+  RouteCounter(std::span<const int64_t> routed, int64_t experts, bool labels_only);
   /// Announces the rows of the next pass.
   void begin(const PackedBatch& batch, const Dataset& data);
   void on_route(int64_t layer, const Routing& routing) override;

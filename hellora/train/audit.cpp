@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kEnoughRows = 16;  // below this an exactly zero gradient can be chance
 
-std::string name_of(const Site& site, size_t member) { return site.members[member].path; }
+std::string name_of(const Site& site, size_t member) { return site.members[member].path + (is_bias_slot(site.slot) ? ".bias" : ""); }
 
 /// ‖scale · B A‖ in the Frobenius norm without forming B A.
 double low_rank_norm(const LowRank& part) {
@@ -28,7 +28,9 @@ int64_t changed_elements(const Tensor& before, const Tensor& after) {
 /// Whether the rows of a slot matter only where they are supervised: the last layer, but for keys and values.
 bool supervised_only(const Site& site, int64_t layers) {
   if (site.layer < 0) return site.slot != Slot::embed;
-  const bool feeds_attention = site.slot == Slot::k || site.slot == Slot::v || site.slot == Slot::k_norm || site.slot == Slot::input_norm;
+  constexpr Slot kFeedAttention[] = {Slot::k,    Slot::v,    Slot::k_norm,    Slot::k_bias,    Slot::v_bias,
+                                     Slot::kv_a, Slot::kv_b, Slot::kv_a_norm, Slot::input_norm};
+  const bool feeds_attention = std::find(std::begin(kFeedAttention), std::end(kFeedAttention), site.slot) != std::end(kFeedAttention);
   return site.layer == layers - 1 && !feeds_attention;
 }
 
@@ -38,8 +40,8 @@ uint64_t frozen_hash(const Decoder& decoder) {
   const ModelWeights& w = decoder.weights();
   uint64_t state = mix64(w.arena.hash(), mix64(tensor_hash(w.embed_VD), tensor_hash(w.final_norm_D)));
   for (const LayerWeights& layer : w.layers) {
-    for (const Tensor* one : {&layer.input_norm_D, &layer.post_norm_D, &layer.q_norm_Q, &layer.k_norm_K}) {
-      if (one->defined()) state = mix64(state, tensor_hash(*one));
+    for (const Slot slot : layer_slots()) {
+      if (layer.vector[slot].defined()) state = mix64(state, tensor_hash(layer.vector[slot]));
     }
   }
   return state;

@@ -157,7 +157,9 @@ class Loop {
       gradients.push_back(dh);
     }
     if (!routing.layers.empty()) {
-      const Tensor aux = load_balancing_loss(routing.layers);
+      std::vector<SequenceRows> sequences;
+      for (const Document& document : packed.documents) sequences.push_back({document.start, document.length});
+      const Tensor aux = balance_loss(job_.decoder->shape().router.balance, routing.layers, sequences);
       totals.aux += aux.item<double>() / static_cast<double>(micros);
       if (aux.requires_grad()) {
         outputs.push_back(aux);

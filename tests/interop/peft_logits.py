@@ -5,7 +5,7 @@
 
 FILE.json holds [{"model": DIR, "adapter": DIR or null, "ids": FILE.json, "out": FILE.safetensors, "plain": bool}, …]; ids are
 {"input_ids": [[...]]} with rows of equal length. Written as `hellora forward` does: `logits` (rows, length, vocabulary) and
-`router.L.indices` (rows * length, k). A job whose key is missing, left over or of another shape, or that makes the loaders warn
+`router.L.indices` (rows * length, k), L counting routed layers only. A job whose key is missing, left over or of another shape, or that makes the loaders warn
 of something like it, leaves OUT.error with the loader's own words instead. "plain" jobs ask for nothing beyond from_pretrained.
 """
 import argparse
@@ -102,7 +102,10 @@ def compute(job, dtype):
     with torch.no_grad():
         out = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, output_router_logits=True)
     tensors = {"logits": out.logits.float().contiguous()}
-    for layer, logits in enumerate(out.router_logits):
+    routed = getattr(out, "router_logits", None)
+    if not routed and hasattr(model.config, "router_aux_loss_coef"):
+        raise Refused("no router logits")  # only dense models and DeepSeek-V2 on transformers 4 may have none
+    for layer, logits in enumerate(routed or ()):  # routed layers by their order
         tensors[f"router.{layer}.indices"] = logits.float().softmax(-1).topk(model.config.num_experts_per_tok, -1).indices
     return model, tensors
 

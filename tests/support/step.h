@@ -12,7 +12,11 @@ namespace hellora::testing {
 /// Keeps the routing of every layer.
 class RoutingKeeper : public Observer {
  public:
-  void on_route(int64_t, const Routing& routing) override { layers.push_back(routing); }
+  void on_route(int64_t layer, const Routing& routing) override {
+    numbers.push_back(layer);
+    layers.push_back(routing);
+  }
+  std::vector<int64_t> numbers;  // of the decoder layers
   std::vector<Routing> layers;
 };
 
@@ -54,7 +58,9 @@ inline double backward_step(const Decoder& decoder, const TrainBatch& data, doub
     factors.push_back(dh_TD);
   }
   if (aux_factor != 0) {
-    outputs.push_back(load_balancing_loss(routing.layers));
+    std::vector<SequenceRows> sequences;
+    for (const Segment& segment : data.batch.segments) sequences.push_back({segment.start, segment.length});
+    outputs.push_back(balance_loss(decoder.shape().router.balance, routing.layers, sequences));
     factors.push_back(at::full_like(outputs.back(), aux_factor));
   }
   if (!outputs.empty()) torch::autograd::backward(outputs, factors);

@@ -27,8 +27,11 @@ inline void write_tensors(const Path& file, const TensorMap& tensors) {
 /// Puts the experts of every layer into the family's fused tensors.
 inline void fuse_experts(TensorMap& tensors, const ModelShape& shape) {
   const Arch& arch = find_arch(shape.arch, "test");
-  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+  for (const int64_t layer : routed_layers(shape)) {
     std::vector<Tensor> gate_up, down;
+    if (!arch.fused_router.empty()) {
+      tensors[fill_pattern(arch.fused_router, layer, -1) + ".weight"] = tensors.extract(parameter_name(arch, Slot::router, layer)).mapped();
+    }
     for (int64_t e = 0; e < shape.experts; ++e) {
       const auto take = [&](Slot slot) { return tensors.extract(module_path(arch, slot, layer, e) + ".weight").mapped(); };
       const Tensor gate = take(Slot::gate);

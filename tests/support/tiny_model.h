@@ -1,6 +1,7 @@
 // Tiny random models in a folder of their own, loaded with the program's loader, and adapters on them.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "hellora/adapters/adapter_set.h"
@@ -22,12 +23,27 @@ inline ModelShape tiny_shape() {
   shape.kv_heads = 2;
   shape.head_dim = 4;
   shape.max_positions = 128;
-  shape.qk_norm_whole = true;
+  shape.qk_norm = QkNorm::whole;
   shape.experts = 6;
   shape.expert_width = 12;
-  shape.router = {2, false};
+  shape.router.top_k = 2;
   shape.aux_loss = 0.01;
   return shape;
+}
+
+/// The tiny shape of any family, with every feature that it has: what its reader makes of these sizes.
+inline ModelShape tiny_shape_of(std::string_view family, const std::function<void(ModelShape&)>& change = {}) {
+  ModelShape shape = tiny_shape();
+  shape.arch = std::string(family);
+  shape.dense_layers = {0};
+  shape.dense_width = 20;
+  shape.shared_width = 24;
+  shape.qkv_bias = family == "qwen2_moe" || family == "llama";
+  shape.o_bias = family == "llama";
+  shape.window = 7;
+  shape.latent = {8, 12, 4, 2, 5};
+  if (change) change(shape);
+  return read_shape(find_arch(shape.arch, "test").config(shape), "config.json");
 }
 
 /// A random checkpoint of this shape and its decoder. Values are large enough for routing to spread over experts.

@@ -116,7 +116,7 @@ TEST_P(MethodRow, AppliesItsAdaptedWeight) {
   randomise(subject.adapters, 9);
   const at::NoGradGuard no_grad;
   for (const Site& site : subject.adapters.sites()) {
-    if (is_norm_slot(site.slot) || site.slot == Slot::embed) continue;
+    if (is_vector_slot(site.slot) || site.slot == Slot::embed) continue;
     const Adapter* adapter = subject.adapters.find(site.layer, site.slot);
     const Tensor x_NI = random_tensor({5, site.in}, 11);
     for (size_t m = 0; m < site.members.size(); ++m) {

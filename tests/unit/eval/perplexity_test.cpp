@@ -61,7 +61,7 @@ TEST(Perplexity, SeesTheAdapters) {
 TEST(Perplexity, ObserversSeeEveryRowOnceAndMayStop) {
   TinyModel model;
   const Dataset data = mixed_lengths();
-  RouteCounter counter(2, 6, false);
+  RouteCounter counter(routed_layers(tiny_shape()), 6, false);
   Observer* observers[] = {&counter};
   int64_t passes = 0;
   const auto begin = [&](const PackedBatch& batch) {

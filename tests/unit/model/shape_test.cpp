@@ -15,7 +15,7 @@ TEST(ConfigReader, ReadsWhatTheWriterWrote) {
   ModelShape shape = tiny_shape();
   shape.clip_qkv = 0.5;
   shape.router.renormalize = true;
-  shape.rope_theta = 500000;
+  shape.rope.theta = 500000;
   EXPECT_EQ(config_of(read_shape(config_of(shape), "c")), config_of(shape));
 }
 
@@ -24,7 +24,7 @@ TEST(ConfigReader, ReadsTheNewSpellingOfRope) {
   config.erase("rope_theta");
   config.erase("rope_scaling");
   config["rope_parameters"] = {{"rope_theta", 12345.0}, {"rope_type", "default"}};
-  EXPECT_EQ(read_shape(config, "c").rope_theta, 12345);
+  EXPECT_EQ(read_shape(config, "c").rope.theta, 12345);
 }
 
 TEST(ConfigReader, MissingKeysAreNamed) {
@@ -58,7 +58,10 @@ TEST(ConfigReader, WrongTypesRangesAndUnsupportedValuesAreNamed) {
       {"vocab_size", int64_t{1} << 40},
       {"model_type", "gpt2"},
       {"model_type", 3},
+      {"rope_scaling", {{"rope_type", "longrope"}, {"factor", 2.0}}},
       {"rope_scaling", {{"rope_type", "yarn"}}},
+      {"rope_scaling", {{"rope_type", "linear"}, {"factor", 0.5}}},
+      {"rope_scaling", "linear"},
       {"quantization_config", {{"bits", 4}}},
   };
   for (const auto& [key, value] : table) {

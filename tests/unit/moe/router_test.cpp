@@ -1,6 +1,8 @@
 // Routing, its observers, expert order and the balance loss. T tokens, E experts, K experts per token.
 #include "hellora/moe/router.h"
 
+#include <numeric>
+
 #include "hellora/moe/balance.h"
 #include "tests/support/tolerances.h"
 #include "tests/unit/moe/cases.h"
@@ -25,6 +27,50 @@ TEST(Route, WeightsAreProbabilitiesOrTheirShares) {
     EXPECT_TRUE(close_to(gradients(routing.weights_TK, c_TK, {logits_TE})[0], gradients(want, c_TK, {logits_TE})[0], kSameMath64));
     EXPECT_TRUE(routing.logits_TE.is_same(logits_TE));
   }
+}
+
+/// The best `top_groups` groups by their best expert, then the best experts in them; brute force.
+TEST(Route, GroupsLimitTheChoice) {
+  const Tensor logits_TE = random_tensor({40, 12}, 5) * 3;
+  const Tensor probs_TE = at::softmax(logits_TE, 1);
+  RouterRule rule;
+  rule.top_k = 5;
+  rule.groups = 4;
+  rule.top_groups = 2;
+  rule.scale = 2.5;
+  const Routing routing = route(logits_TE, rule);
+  int64_t limited = 0;
+  for (int64_t t = 0; t < 40; ++t) {
+    const auto p = probs_TE.accessor<double, 2>()[t];
+    std::vector<int64_t> groups = {0, 1, 2, 3}, allowed, all(12);
+    const auto best = [&](int64_t g) { return std::max({p[3 * g], p[3 * g + 1], p[3 * g + 2]}); };
+    std::sort(groups.begin(), groups.end(), [&](int64_t a, int64_t b) { return best(a) > best(b); });
+    for (int64_t g = 0; g < 2; ++g) {
+      for (int64_t e = 0; e < 3; ++e) allowed.push_back(3 * groups[static_cast<size_t>(g)] + e);
+    }
+    const auto by_value = [&](int64_t a, int64_t b) { return p[a] > p[b]; };
+    std::sort(allowed.begin(), allowed.end(), by_value);
+    std::iota(all.begin(), all.end(), int64_t{0});
+    std::sort(all.begin(), all.end(), by_value);
+    allowed.resize(5);
+    all.resize(5);
+    limited += allowed != all ? 1 : 0;
+    EXPECT_TRUE(same_bytes(routing.ids_TK[t], ids(allowed))) << t;
+    for (int64_t k = 0; k < 5; ++k) EXPECT_EQ(routing.weights_TK[t][k].item<double>(), 2.5 * p[allowed[static_cast<size_t>(k)]]);
+  }
+  EXPECT_GT(limited, 10) << "groups must matter";
+}
+
+/// DeepSeek's loss is 1 for even routing, whatever K is; per sequence it sees imbalance that the whole batch hides.
+TEST(BalanceLoss, PerLayerAndPerSequence) {
+  const Tensor logits_TE = at::zeros({8, 4}, at::TensorOptions(at::kDouble));
+  for (int64_t t = 0; t < 8; ++t) logits_TE[t][t / 2].fill_(20);  // rows 0 to 3 want experts 0 and 1, rows 4 to 7 the others
+  const Routing routing = route(logits_TE, {1, false});
+  const std::vector<Routing> layers = {routing, routing};
+  const std::vector<SequenceRows> sequences = {{0, 4}, {4, 4}};
+  EXPECT_NEAR(balance_loss(Balance::per_layer, layers, sequences).item<double>(), 2, 1e-6);
+  EXPECT_NEAR(balance_loss(Balance::per_sequence, layers, sequences).item<double>(), 4, 1e-6);
+  EXPECT_NEAR(balance_loss(Balance::pooled, layers, sequences).item<double>(), 1, 1e-6);
 }
 
 TEST(Route, TiesGoToTheLowerIdInFp32) {

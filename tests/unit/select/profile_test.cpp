@@ -86,10 +86,12 @@ struct Counted {
 
 TEST(RouteCounterTest, CountsEveryRowByExpertHalfAndMass) {
   const Counted given;
-  RouteCounter counter(2, 4, false);
+  const Ids routed = {1, 4};  // the others are dense
+  RouteCounter counter(routed, 4, false);
   counter.begin(given.batch, given.data);
-  counter.on_route(1, given.routing);
+  counter.on_route(4, given.routing);
   const LayerProfile& layer = counter.layers[1];
+  EXPECT_EQ(layer.layer, 4);
   EXPECT_EQ(counter.tokens, 5);
   EXPECT_EQ(layer.tokens, 5);
   EXPECT_EQ(layer.counts, (Ids{3, 3, 2, 2}));
@@ -101,7 +103,8 @@ TEST(RouteCounterTest, CountsEveryRowByExpertHalfAndMass) {
 
 TEST(RouteCounterTest, CountsLabelledRowsOnlyWhenAsked) {
   const Counted given;
-  RouteCounter counter(1, 4, true);
+  const Ids routed = {0};
+  RouteCounter counter(routed, 4, true);
   for (int pass = 0; pass < 2; ++pass) {
     counter.begin(given.batch, given.data);
     counter.on_route(0, given.routing);
@@ -113,10 +116,12 @@ TEST(RouteCounterTest, CountsLabelledRowsOnlyWhenAsked) {
 
 TEST(RouteCounterTest, RefusesABatchItWasNotToldAbout) {
   Counted given;
-  RouteCounter counter(1, 4, false);
+  const Ids routed = {0};
+  RouteCounter counter(routed, 4, false);
   counter.begin(given.batch, given.data);
   given.routing.ids_TK = given.routing.ids_TK.narrow(0, 0, 3);
   EXPECT_THROW(counter.on_route(0, given.routing), std::logic_error);
+  EXPECT_THROW(counter.on_route(1, Counted().routing), std::logic_error) << "a layer it was not told about";
 }
 
 }  // namespace

@@ -9,14 +9,17 @@ namespace {
 
 using namespace testing;
 
-Tensor plain(const Tensor& q, const Tensor& k, const Tensor& v, const std::vector<Stretch>& documents) {
+Tensor plain(const Tensor& q, const Tensor& k, const Tensor& v, const std::vector<Stretch>& documents, const AttentionRule& rule = {}) {
   std::vector<Tensor> parts;
   for (const Stretch& one : documents) {
     const auto heads = [&](const Tensor& x) { return x.narrow(0, one.start, one.length).transpose(0, 1); };
     const int64_t repeat = q.size(1) / k.size(1);
     const Tensor keys = heads(k).repeat_interleave(repeat, 0), values = heads(v).repeat_interleave(repeat, 0);
-    Tensor scores = at::matmul(heads(q), keys.transpose(1, 2)) / std::sqrt(static_cast<double>(q.size(2)));
-    const Tensor hidden = at::ones({one.length, one.length}, at::TensorOptions(at::kBool)).triu(1);
+    const double scale = rule.scale > 0 ? rule.scale : 1 / std::sqrt(static_cast<double>(q.size(2)));
+    Tensor scores = at::matmul(heads(q), keys.transpose(1, 2)) * scale;
+    const Tensor position = at::arange(one.length), back = position.unsqueeze(1) - position.unsqueeze(0);
+    Tensor hidden = back < 0;
+    if (rule.window > 0) hidden = hidden.logical_or(back >= rule.window);
     scores = scores.masked_fill(hidden, -std::numeric_limits<double>::infinity());
     parts.push_back(at::matmul(at::softmax(scores, -1), values).transpose(0, 1).reshape({one.length, -1}));
   }
@@ -31,6 +34,20 @@ TEST(AttendDocuments, EqualsPlainAttentionWithGradients) {
     EXPECT_TRUE(close_to(got, want, kSameMath64));
     const auto got_grad = gradients(got, c, {q, k, v}), want_grad = gradients(want, c, {q, k, v});
     for (size_t g = 0; g < 3; ++g) EXPECT_TRUE(close_to(got_grad[g], want_grad[g], kSameMath64 * 10)) << g;
+  }
+}
+
+/// Windows that are longer than a document, that cut it, and documents of several pieces; values narrower than keys; a scale.
+TEST(AttendDocuments, WindowsScalesAndNarrowValues) {
+  const std::vector<Stretch> documents = {{0, 3}, {3, 40}, {43, 1100}};
+  for (const AttentionRule& rule : {AttentionRule{0.7, 0}, AttentionRule{0, 4}, AttentionRule{0.3, 2}, AttentionRule{0, 600}}) {
+    SCOPED_TRACE(rule.window);
+    const Tensor q = random_leaf({1143, 4, 6}, 1), k = random_leaf({1143, 2, 6}, 2), v = random_leaf({1143, 2, 5}, 3);
+    const Tensor got = attend_documents(q, k, v, documents, {}, rule), want = plain(q, k, v, documents, rule);
+    EXPECT_TRUE(close_to(got, want, kSameMath64 * 10));
+    const Tensor c = random_tensor({1143, 20}, 4);
+    const auto got_grad = gradients(got, c, {q, k, v}), want_grad = gradients(want, c, {q, k, v});
+    for (size_t g = 0; g < 3; ++g) EXPECT_TRUE(close_to(got_grad[g], want_grad[g], kSameMath64 * 100)) << g;
   }
 }
 

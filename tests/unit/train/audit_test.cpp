@@ -35,7 +35,7 @@ TEST(AuditRun, PassesWhenEverythingLearned) {
 
 TEST(AuditRun, CountsTheRowsOfEveryExpert) {
   TinyRun run;
-  RouteCounter all(2, 6, false);
+  RouteCounter all(routed_layers(tiny_shape()), 6, false);
   run.job.observers = {&all};
   run.job.before_batch = [&](const PackedBatch& batch) { all.begin(batch, run.data); };
   const TrainResult result = run.go();

@@ -45,8 +45,9 @@ TEST(Memory, CountsWeightsAsLoaded) {
   const ModelWeights& w = model.decoder->weights();
   int64_t bytes = w.arena.bytes() + static_cast<int64_t>(w.embed_VD.nbytes() + w.final_norm_D.nbytes());
   for (const LayerWeights& layer : w.layers) {
-    for (const Tensor* one : {&layer.input_norm_D, &layer.post_norm_D, &layer.q_norm_Q, &layer.k_norm_K})
-      bytes += static_cast<int64_t>(one->nbytes());
+    for (const Slot slot : layer_slots()) {
+      if (layer.vector[slot].defined()) bytes += static_cast<int64_t>(layer.vector[slot].nbytes());
+    }
   }
   EXPECT_EQ(weight_bytes(tiny_shape(), 4), bytes);
   const Forecast small = forecast_training(tiny_shape(), {bytes, 1000, 64, 2}),

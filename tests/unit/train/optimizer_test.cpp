@@ -19,7 +19,7 @@ std::unique_ptr<AdapterSet> decayed_and_not() {
   const ModelShape shape = tiny_shape();
   const auto sites = find_sites(shape, config, Plan());
   int64_t norms = 0;
-  for (const Site& site : sites) norms += is_norm_slot(site.slot);
+  for (const Site& site : sites) norms += is_vector_slot(site.slot);
   EXPECT_GT(norms, 0);
   const BaseWeight base = [&](const std::string& name) {
     const bool norm = name.find("norm") != std::string::npos;
