@@ -112,7 +112,7 @@ class Translator {
       if (at_ >= in_.size()) throw FormatError(where_ + ": a class in a pattern is not closed");
       const char c = in_[at_];
       if (c == ']' && !first) break;
-      if (c == '[' || c == ']') refuse(in_.substr(at_, 1));  // a class in a class: a union there, characters here
+      if (c == '[') refuse(in_.substr(at_, 1));  // a class in a class: a union there, characters here
       if (in_.substr(at_).starts_with("&&")) refuse("&&");
       if (c == '\\') {
         class_escape();

@@ -132,5 +132,33 @@ TEST(Tokenizer, KnowsItsVocabulary) {
   EXPECT_CONTAINS(error_of<DataError>([&] { static_cast<void>(tokenizer.encode("\xC3(")); }), "not valid UTF-8");
 }
 
+TEST(Tokenizer, PostProcessorsFollowEachOther) {
+  const Json one = {{"type", "TemplateProcessing"},
+                    {"single", {{{"SpecialToken", {{"id", "B"}}}}, {{"Sequence", {{"id", "A"}}}}}},
+                    {"special_tokens", {{"B", {{"ids", {300}}}}}}};
+  Json json = small_tokenizer();
+  const auto with = [&](const Json& processors) {
+    json["post_processor"] = {{"type", "Sequence"}, {"processors", processors}};
+    return load_small(json).encode("the", true);
+  };
+  EXPECT_EQ(with({{{"type", "ByteLevel"}}, one}), (Ids{300, 257}));
+  EXPECT_EQ(with(Json::array()), Ids{257});
+  EXPECT_CONTAINS(error_of<FormatError>([&] { with({one, one}); }), "post_processor.processors[1]: a second TemplateProcessing");
+  EXPECT_CONTAINS(error_of<FormatError>([&] { with(Json::array({{{"type", "BertProcessing"}}})); }), "post_processor \"BertProcessing\"");
+  Json none = one;
+  none["single"].erase(1);
+  EXPECT_CONTAINS(error_of<FormatError>([&] { with(Json::array({none})); }), "exactly once, found it 0 times");
+}
+
+/// What is quadratic would take minutes here.
+TEST(Tokenizer, LongTextsWithoutSpacesTakeNoLonger) {
+  const Tokenizer tokenizer = load_small(small_tokenizer());
+  EXPECT_EQ(tokenizer.encode(string(1 << 20, 'a')).size(), size_t{1} << 20);
+  string text;
+  for (int i = 0; i < (1 << 17); ++i) text += "thethingabc"[i % 11];
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
+  EXPECT_EQ(tokenizer.encode(string(1 << 20, '\n')).size(), size_t{1} << 20);
+}
+
 }  // namespace
 }  // namespace hellora::testing
