@@ -1,5 +1,7 @@
 #include "hellora/text/normalizer.h"
 
+#include <algorithm>
+
 #include "hellora/core/error.h"
 #include "hellora/text/nfc.h"
 
@@ -7,9 +9,11 @@ namespace hellora {
 namespace {
 
 constexpr int kMaxDepth = 8;
+constexpr size_t kMaxSteps = 32;
 
 void add_step(const Json& json, const std::string& where, int depth, Normalizer& out) {
   if (depth > kMaxDepth) throw FormatError(where + ": normalizers nest too deeply");
+  if (out.size() > kMaxSteps) throw FormatError(where + ": more than " + std::to_string(kMaxSteps) + " normalizers");
   const std::string type = string_member(json, "type", where);
   if (type == "Sequence") {
     const Json& inner = member(json, "normalizers", where);
@@ -26,9 +30,11 @@ void add_step(const Json& json, const std::string& where, int depth, Normalizer&
   }
 }
 
-std::string run(const NfcStep&, std::string_view text) { return nfc(text); }
-std::string run(const PrependStep& step, std::string_view text) { return text.empty() ? std::string() : step.text + std::string(text); }
-std::string run(const ReplaceStep& step, std::string_view text) { return replace_all(step, text); }
+std::string run(const NfcStep&, std::string_view text, size_t) { return nfc(text); }
+std::string run(const PrependStep& step, std::string_view text, size_t) {
+  return text.empty() ? std::string() : step.text + std::string(text);
+}
+std::string run(const ReplaceStep& step, std::string_view text, size_t most) { return replace_all(step, text, most); }
 
 }  // namespace
 
@@ -39,8 +45,9 @@ Normalizer parse_normalizer(const Json& json, const std::string& where) {
 }
 
 std::string normalize(const Normalizer& normalizer, std::string_view text) {
+  const size_t most = std::max(kMostReplaced, 4 * text.size());  // ▁ is three bytes long
   std::string normal(text);
-  for (const NormalizerStep& step : normalizer) normal = std::visit([&](const auto& one) { return run(one, normal); }, step);
+  for (const NormalizerStep& step : normalizer) normal = std::visit([&](const auto& one) { return run(one, normal, most); }, step);
   return normal;
 }
 

@@ -1,5 +1,6 @@
 #include "hellora/text/replace.h"
 
+#include "hellora/core/error.h"
 #include "hellora/text/pattern.h"
 
 namespace hellora {
@@ -10,11 +11,12 @@ ReplaceStep parse_replace(const Json& json, const std::string& where) {
   return {std::move(pattern), literal, string_member(json, "content", where)};
 }
 
-std::string replace_all(const ReplaceStep& step, std::string_view text) {
+std::string replace_all(const ReplaceStep& step, std::string_view text, size_t most) {
   std::string out;
   size_t at = 0;
   const auto replace = [&](size_t begin, size_t end) {
     out.append(text.substr(at, begin - at)).append(step.content);
+    if (out.size() > most) throw DataError("a Replace of the tokenizer makes more than " + std::to_string(most) + " bytes of a text");
     at = end;
   };
   if (step.literal.empty()) {

@@ -9,6 +9,8 @@
 
 namespace hellora {
 
+inline constexpr size_t kMostReplaced = size_t{64} << 20;
+
 struct ReplaceStep {
   Regex pattern;
   std::string literal;  // the pattern where it is no regular expression, else empty
@@ -16,6 +18,7 @@ struct ReplaceStep {
 };
 
 ReplaceStep parse_replace(const Json& json, const std::string& where);
-std::string replace_all(const ReplaceStep& step, std::string_view text);
+/// DataError when the result is longer than `most` bytes: steps that each double a text would fill any memory.
+std::string replace_all(const ReplaceStep& step, std::string_view text, size_t most = kMostReplaced);
 
 }  // namespace hellora

@@ -31,6 +31,14 @@ TEST(Normalizer, SequencesGoInOrder) {
   EXPECT_EQ(normal({{"type", "Sequence"}, {"normalizers", Json::array()}}, "x"), "x");
 }
 
+TEST(Normalizer, RefusesToFillTheMemory) {
+  const Json doubling = replace({{"String", "a"}}, "aa");
+  const Json steps = {{"type", "Sequence"}, {"normalizers", std::vector<Json>(32, doubling)}};
+  EXPECT_CONTAINS(error_of<DataError>([&] { normal(steps, "a"); }), "makes more than 67108864 bytes");
+  const Json many = {{"type", "Sequence"}, {"normalizers", std::vector<Json>(40, doubling)}};
+  EXPECT_CONTAINS(error_of<FormatError>([&] { normal(many, "a"); }), "more than 32 normalizers");
+}
+
 TEST(Normalizer, RefusesByName) {
   const auto refusal = [](const Json& json) { return error_of<FormatError>([&] { parse_normalizer(json, "n"); }); };
   for (const char* name : {"NFKC", "NFD", "Lowercase", "BertNormalizer", "Precompiled", "Strip"})
