@@ -65,6 +65,8 @@ TEST(StreamDecoder, StripsTheFirstSpaceOfATextOnly) {
     EXPECT_EQ(stream.push(3), " a");
     EXPECT_EQ(stream.finish(), "");  // the next token begins a new text
   }
+  EXPECT_EQ(stream.push(2), "a");  // no space here, so none is owed later
+  EXPECT_EQ(stream.push(3), " a");
 }
 
 TEST(StreamDecoder, RefusesIdsOutsideTheVocabulary) {

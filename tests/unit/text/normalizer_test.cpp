@@ -32,10 +32,10 @@ TEST(Normalizer, SequencesGoInOrder) {
 }
 
 TEST(Normalizer, RefusesToFillTheMemory) {
-  const Json doubling = replace({{"String", "a"}}, "aa");
-  const Json steps = {{"type", "Sequence"}, {"normalizers", std::vector<Json>(32, doubling)}};
+  const Json growing = replace({{"String", "a"}}, string(420, 'a'));
+  const Json steps = {{"type", "Sequence"}, {"normalizers", std::vector<Json>(3, growing)}};  // 420³ bytes
   EXPECT_CONTAINS(error_of<DataError>([&] { normal(steps, "a"); }), "makes more than 67108864 bytes");
-  const Json many = {{"type", "Sequence"}, {"normalizers", std::vector<Json>(40, doubling)}};
+  const Json many = {{"type", "Sequence"}, {"normalizers", std::vector<Json>(40, growing)}};
   EXPECT_CONTAINS(error_of<FormatError>([&] { normal(many, "a"); }), "more than 32 normalizers");
 }
 
