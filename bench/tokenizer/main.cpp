@@ -82,7 +82,7 @@ void decode(benchmark::State& state, const Tokenizer& tokenizer, const std::stri
 
 void add_all(const std::string& path, const Tokenizer& tokenizer, const std::string& text) {
   const auto add = [](const char* name, auto run) {
-    benchmark::RegisterBenchmark(name, run)->UseRealTime()->Unit(benchmark::kMillisecond);
+    benchmark::RegisterBenchmark(name, run)->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
   };
   add("load", [=](benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(Tokenizer::load(path));
