@@ -1,6 +1,6 @@
 #include "hellora/core/json.h"
 
-#include <set>
+#include <unordered_set>
 #include <utility>
 
 #include "hellora/core/error.h"
@@ -55,7 +55,7 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
  private:
   struct Level {
     Json* place;  // stays valid: its parent grows only after it is closed
-    std::set<std::string> names;
+    std::unordered_set<std::string> names;
   };
 
   Json* add(Json value) {

@@ -50,10 +50,23 @@ size_t utf8_length(std::string_view text, size_t at) {
   return whole ? length : 1;
 }
 
+uint32_t decode_utf8(std::string_view text, size_t at) {
+  const size_t length = utf8_length(text, at);
+  const auto lead = static_cast<unsigned char>(text[at]);
+  if (length == 1) return lead;
+  uint32_t code = lead & (0xFFU >> (length + 1));
+  for (size_t i = 1; i < length; ++i) code = (code << 6) | (static_cast<unsigned char>(text[at + i]) & 0x3FU);
+  return code;
+}
+
 bool utf8_valid_at(std::string_view text, size_t at) { return scan(text, at).second; }
 
 bool is_utf8(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      ++at;
+      continue;
+    }
     const auto [length, whole] = scan(text, at);
     if (!whole) return false;
     at += length;
@@ -65,10 +78,20 @@ std::string replace_broken_utf8(std::string_view bytes) {
   std::string out;
   for (size_t at = 0; at < bytes.size();) {
     const auto [length, whole] = scan(bytes, at);
-    out += whole ? std::string(bytes.substr(at, length)) : std::string("\xEF\xBF\xBD");
+    out += whole ? bytes.substr(at, length) : std::string_view("\xEF\xBF\xBD");
     at += length;
   }
   return out;
+}
+
+size_t utf8_open_tail(std::string_view bytes) {
+  for (size_t back = 1; back <= 3 && back <= bytes.size(); ++back) {
+    const size_t at = bytes.size() - back;
+    if ((static_cast<unsigned char>(bytes[at]) & 0xC0) == 0x80) continue;
+    const auto [length, whole] = scan(bytes, at);
+    return !whole && length == back && lead_of(static_cast<unsigned char>(bytes[at])).length > back ? back : 0;
+  }
+  return 0;
 }
 
 }  // namespace hellora

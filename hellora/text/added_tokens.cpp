@@ -1,8 +1,11 @@
 #include "hellora/text/added_tokens.h"
 
+#include <algorithm>
+
 #include "hellora/core/error.h"
 #include "hellora/core/utf8.h"
 #include "hellora/text/regex.h"
+#include "hellora/text/vocabulary.h"
 
 namespace hellora {
 namespace {
@@ -18,11 +21,7 @@ size_t character_before(std::string_view text, size_t end) {
   return at;
 }
 
-bool is_one(const Regex& kind, std::string_view character) {
-  bool found = false;
-  kind.for_each_match(character, [&](size_t, size_t) { found = true; });
-  return found;
-}
+bool is_one(const Regex& kind, std::string_view character) { return kind.find(character).has_value(); }
 
 bool is_space(std::string_view character) {
   static const Regex space(kSpace, "added_tokens");
@@ -53,43 +52,54 @@ bool stands_alone(std::string_view text, size_t begin, size_t end) {
   return end == text.size() || !is_word(text.substr(end, utf8_length(text, end)));
 }
 
-/// The longest token of this kind that stands at `at`, or null.
-const AddedToken* match_at(const std::vector<AddedToken>& tokens, bool normalized, std::string_view text, size_t at) {
-  const AddedToken* best = nullptr;
-  for (const AddedToken& token : tokens) {
-    if (token.normalized != normalized || token.match.empty() || text.compare(at, token.match.size(), token.match) != 0) continue;
-    if (best == nullptr || token.match.size() > best->match.size()) best = &token;
-  }
-  return best;
-}
-
 }  // namespace
 
 std::vector<AddedToken> parse_added_tokens(const Json& json, const std::string& where) {
   std::vector<AddedToken> tokens;
   if (json.is_null()) return tokens;
-  if (!json.is_array()) throw FormatError(where + ": added_tokens must be an array");
-  for (const Json& one : json) {
+  if (!json.is_array()) throw FormatError(where + " must be an array");
+  for (size_t i = 0; i < json.size(); ++i) {
+    const Json& one = json[i];
+    const std::string here = where + "[" + std::to_string(i) + "]";
     AddedToken token;
-    token.id = int_member(one, "id", where + ": added_tokens");
-    token.content = string_member(one, "content", where + ": added_tokens");
-    if (token.id < 0 || token.id > INT32_MAX) throw FormatError(where + ": added token \"" + token.content + "\" has an id out of range");
+    token.id = int_member(one, "id", here);
+    token.content = string_member(one, "content", here);
+    if (token.id < 0 || token.id > kMaxTokenId) throw FormatError(here + ": added token \"" + token.content + "\" has an id out of range");
     token.match = token.content;
-    token.special = bool_or(one, "special", false, where);
-    token.normalized = bool_or(one, "normalized", !token.special, where);
-    token.lstrip = bool_or(one, "lstrip", false, where);
-    token.rstrip = bool_or(one, "rstrip", false, where);
-    token.single_word = bool_or(one, "single_word", false, where);
+    token.special = bool_or(one, "special", false, here);
+    token.normalized = bool_or(one, "normalized", !token.special, here);
+    token.lstrip = bool_or(one, "lstrip", false, here);
+    token.rstrip = bool_or(one, "rstrip", false, here);
+    token.single_word = bool_or(one, "single_word", false, here);
     tokens.push_back(std::move(token));
   }
   return tokens;
 }
 
-std::vector<TextPart> cut_added_tokens(const std::vector<AddedToken>& tokens, bool normalized, const std::string& text) {
+AddedTokenSet::AddedTokenSet(const std::vector<AddedToken>& tokens, bool normalized) {
+  for (const AddedToken& token : tokens) {
+    if (token.normalized != normalized || token.match.empty()) continue;
+    const auto first = static_cast<unsigned char>(token.match.front());
+    by_first_byte_[first].push_back(token);
+    begins_[first] = true;
+  }
+  for (std::vector<AddedToken>& row : by_first_byte_)
+    std::stable_sort(row.begin(), row.end(), [](const AddedToken& a, const AddedToken& b) { return a.match.size() > b.match.size(); });
+}
+
+/// The longest token that stands at `at`, or null.
+const AddedToken* AddedTokenSet::match_at(std::string_view text, size_t at) const {
+  for (const AddedToken& token : by_first_byte_[static_cast<unsigned char>(text[at])]) {
+    if (text.substr(at).starts_with(token.match)) return &token;
+  }
+  return nullptr;
+}
+
+std::vector<TextPart> AddedTokenSet::cut(std::string_view text) const {
   std::vector<TextPart> parts;
   size_t begin = 0;
   for (size_t at = 0; at < text.size();) {
-    const AddedToken* token = match_at(tokens, normalized, text, at);
+    const AddedToken* token = begins_[static_cast<unsigned char>(text[at])] ? match_at(text, at) : nullptr;
     if (token == nullptr) {
       ++at;
       continue;
@@ -102,7 +112,7 @@ std::vector<TextPart> cut_added_tokens(const std::vector<AddedToken>& tokens, bo
     if (token->lstrip) left = spaces_begin(text, begin, left);
     if (token->rstrip) right = spaces_end(text, right);
     if (left > begin) parts.push_back({text.substr(begin, left - begin), -1});
-    parts.push_back({"", token->id});
+    parts.push_back({{}, token->id});
     begin = at = right;
   }
   if (begin < text.size()) parts.push_back({text.substr(begin), -1});

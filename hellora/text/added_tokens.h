@@ -1,6 +1,7 @@
 // Added tokens: cut out of the text before BPE sees it, longest first at each place.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,15 +18,27 @@ struct AddedToken {
   bool special = false, normalized = false, lstrip = false, rstrip = false, single_word = false;
 };
 
+/// `where` names the array.
 std::vector<AddedToken> parse_added_tokens(const Json& json, const std::string& where);
 
-/// A stretch of text, or an added token's id.
+/// A stretch of the text, or an added token's id.
 struct TextPart {
-  std::string text;
+  std::string_view text;
   int64_t id = -1;
 };
 
-/// Cuts the added tokens of one kind (normalized or not) out of a text.
-std::vector<TextPart> cut_added_tokens(const std::vector<AddedToken>& tokens, bool normalized, const std::string& text);
+/// The added tokens of one kind (normalized or not), ordered by their first byte so that most places of a text cost one look.
+class AddedTokenSet {
+ public:
+  AddedTokenSet(const std::vector<AddedToken>& tokens, bool normalized);
+  /// Cuts the tokens out of a text, which must outlive the parts.
+  std::vector<TextPart> cut(std::string_view text) const;
+
+ private:
+  const AddedToken* match_at(std::string_view text, size_t at) const;
+
+  std::array<std::vector<AddedToken>, 256> by_first_byte_;  // longest first
+  std::array<bool, 256> begins_{};
+};
 
 }  // namespace hellora

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,5 +13,7 @@ const std::array<std::string, 256>& byte_characters();
 std::string to_byte_alphabet(std::string_view bytes);
 /// The inverse; characters outside the alphabet are kept as their own UTF-8 bytes.
 std::string from_byte_alphabet(std::string_view text);
+/// The bytes that a token stands for: one with a character outside the alphabet stands for itself, as in the reference.
+std::string bytes_of_token(std::string_view token);
 
 }  // namespace hellora

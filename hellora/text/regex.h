@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,12 +11,19 @@ namespace hellora {
 
 class Regex {
  public:
+  struct Match {
+    size_t begin, end;
+  };
+
   /// FormatError names `where` when the pattern does not compile.
   Regex(const std::string& pattern, const std::string& where);
   ~Regex();
   Regex(Regex&&) noexcept;
   Regex& operator=(Regex&&) noexcept;
-  /// Calls visit(begin, end) for each non-empty match from left to right. `text` must be valid UTF-8.
+
+  /// The leftmost match that begins at `from` or later. `text` must be valid UTF-8.
+  std::optional<Match> find(std::string_view text, size_t from = 0) const;
+  /// Calls visit(begin, end) for each match from left to right. An empty match is visited unless it touches the one before.
   void for_each_match(std::string_view text, const std::function<void(size_t begin, size_t end)>& visit) const;
 
  private:

@@ -1,6 +1,6 @@
 #include "hellora/text/tokenizer.h"
 
-#include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <sstream>
 
@@ -8,8 +8,10 @@
 #include "hellora/core/utf8.h"
 #include "hellora/text/added_tokens.h"
 #include "hellora/text/bpe.h"
-#include "hellora/text/byte_level.h"
+#include "hellora/text/decoder.h"
 #include "hellora/text/normalizer.h"
+#include "hellora/text/piece_cache.h"
+#include "hellora/text/post_processor.h"
 #include "hellora/text/pre_tokenizer.h"
 
 namespace hellora {
@@ -25,75 +27,53 @@ Json read_json(const fs::path& path) {
   return parse_json(text.str(), path.string());
 }
 
-enum class Normalizer : uint8_t { none, nfc };
-
-Normalizer parse_normalizer(const Json& json, const std::string& where) {
-  if (json.is_null()) return Normalizer::none;
-  const std::string type = string_member(json, "type", where);
-  if (type == "NFC") return Normalizer::nfc;
-  if (type == "Sequence" && member(json, "normalizers", where).empty()) return Normalizer::none;
-  throw FormatError(where + ": normalizer \"" + type + "\" is not supported");
+/// The part of the file under `key`, null if it is not there.
+const Json& part(const Json& json, const char* key) {
+  static const Json none;
+  return json.contains(key) ? json[key] : none;
 }
 
-/// Ids that the post-processor puts before a single text; only templates with leading and trailing special tokens occur.
-struct PostProcessor {
-  std::vector<int64_t> before, after;
-};
-
-PostProcessor parse_post_processor(const Json& json, const std::string& where) {
-  PostProcessor out;
-  if (json.is_null()) return out;
-  const std::string type = string_member(json, "type", where);
-  if (type == "ByteLevel") return out;
-  if (type != "TemplateProcessing") throw FormatError(where + ": post_processor \"" + type + "\" is not supported");
-  bool seen_text = false;
-  for (const Json& item : member(json, "single", where)) {
-    if (has(item, "Sequence")) {
-      seen_text = true;
-      continue;
-    }
-    const std::string name = string_member(member(item, "SpecialToken", where), "id", where);
-    const Json& special = member(member(json, "special_tokens", where), name, where);
-    for (const int64_t id : ints_member(special, "ids", where)) (seen_text ? out.after : out.before).push_back(id);
-  }
-  return out;
-}
-
-void check_decoder(const Json& json, const std::string& where) {
-  const std::string type = json.is_null() ? "none" : string_member(json, "type", where);
-  if (type != "ByteLevel") throw FormatError(where + ": decoder \"" + type + "\" is not supported; expected \"ByteLevel\"");
+uint32_t next_number() {
+  static std::atomic<uint32_t> last = 0;
+  return ++last;
 }
 
 }  // namespace
 
 struct Tokenizer::Impl {
   Impl(const Json& json, const std::string& where)
-      : bpe(member(json, "model", where), where + ": model"),
-        added(parse_added_tokens(json.contains("added_tokens") ? json["added_tokens"] : Json(), where)),
-        pre_tokenizer(parse_pre_tokenizer(json.contains("pre_tokenizer") ? json["pre_tokenizer"] : Json(), where)),
-        normalizer(parse_normalizer(json.contains("normalizer") ? json["normalizer"] : Json(), where + ": normalizer")),
-        post(parse_post_processor(json.contains("post_processor") ? json["post_processor"] : Json(), where + ": post_processor")) {
-    check_decoder(json.contains("decoder") ? json["decoder"] : Json(), where + ": decoder");
-    if (!pre_tokenizer.byte_level)
-      throw FormatError(where + ": only byte-level tokenizers are supported (no ByteLevel pre-tokenizer found)");
-    for (const auto& [token, id] : bpe.vocab()) place(id, token, where);
+      : pre_tokenizer(parse_pre_tokenizer(part(json, "pre_tokenizer"), where + ": pre_tokenizer")),
+        bpe(member(json, "model", where), where + ": model", pre_tokenizer.byte_level),
+        normalizer(parse_normalizer(part(json, "normalizer"), where + ": normalizer")),
+        decoder(parse_decoder(part(json, "decoder"), where + ": decoder")),
+        post(parse_post_processor(part(json, "post_processor"), where + ": post_processor")),
+        added(read_added(json, where)),
+        raw_tokens(added, false),
+        normal_tokens(added, true) {
+    bpe.vocab().for_each([&](std::string_view token, TokenId id) { place(id, token, where); });
     for (const AddedToken& token : added) place(token.id, token.content, where);
     added_ids.resize(tokens.size(), 0);
     special_ids.resize(tokens.size(), 0);
-    for (AddedToken& token : added) {
-      if (token.normalized && normalizer == Normalizer::nfc) token.match = nfc(token.content);
+    for (const AddedToken& token : added) {
       tokens[static_cast<size_t>(token.id)] = token.match;
       added_ids[static_cast<size_t>(token.id)] = 1;
       special_ids[static_cast<size_t>(token.id)] = token.special;
     }
   }
 
-  void place(int64_t id, const std::string& token, const std::string& where) {
-    if (id > (1 << 24)) throw FormatError(where + ": token id " + std::to_string(id) + " is absurdly large");
+  std::vector<AddedToken> read_added(const Json& json, const std::string& where) const {
+    std::vector<AddedToken> read = parse_added_tokens(part(json, "added_tokens"), where + ": added_tokens");
+    for (AddedToken& token : read) {
+      if (token.normalized) token.match = normalize(normalizer, token.content);
+    }
+    return read;
+  }
+
+  void place(int64_t id, std::string_view token, const std::string& where) {
     if (static_cast<size_t>(id) >= tokens.size()) tokens.resize(static_cast<size_t>(id) + 1);
     auto& slot = tokens[static_cast<size_t>(id)];
     if (slot && *slot != token) throw FormatError(where + ": id " + std::to_string(id) + " belongs to two tokens");
-    slot = token;
+    slot.emplace(token);
   }
 
   void name_specials(const Json& config, const std::string& where) {
@@ -113,26 +93,57 @@ struct Tokenizer::Impl {
     for (const AddedToken& one : added) {
       if (one.content == token) return one.id;
     }
-    const auto it = bpe.vocab().find(std::string(token));
-    return it == bpe.vocab().end() ? std::nullopt : std::optional<int64_t>(it->second);
+    return bpe.vocab().find(token);
   }
 
-  void encode_text(const std::string& text, std::vector<int64_t>& ids) const {
-    const std::string normal = normalizer == Normalizer::nfc ? nfc(text) : text;
-    for (const TextPart& part : cut_added_tokens(added, true, normal)) {
-      if (part.id >= 0) {
-        ids.push_back(part.id);
+  void encode_text(std::string_view text, bool at_start, std::vector<int64_t>& ids) const {
+    const std::string normal = normalize(normalizer, text);
+    for (const TextPart& one : normal_tokens.cut(normal)) {
+      if (one.id >= 0) {
+        ids.push_back(one.id);
       } else {
-        for (const std::string& piece : pre_tokenize(pre_tokenizer, part.text)) bpe.encode(piece, ids);
+        encode_piece(one.text, 0, pre_tokenizer.by_position && at_start && one.text.data() == normal.data(), ids);
       }
     }
   }
 
-  Bpe bpe;
-  std::vector<AddedToken> added;
+  /// Stages of the pre-tokenizer, then cuts, then merges; what comes out of any of them depends on the piece alone, so that
+  /// short ones are remembered at each. `at_start` counts only where a stage asks for it.
+  void encode_piece(std::string_view piece, size_t stage, bool at_start, std::vector<int64_t>& ids) const {
+    const bool keep = piece.size() <= PieceCache::kMaxText && stage < kCachedStages && !at_start;
+    const auto level = static_cast<uint8_t>(stage);
+    if (keep && piece_cache().find(number, level, piece, ids)) return;
+    const size_t before = ids.size(), last = pre_tokenizer.stages.size();
+    if (stage < last) {
+      apply_stage(pre_tokenizer.stages[stage], piece, at_start,
+                  [&](std::string_view inner, bool starts) { encode_piece(inner, stage + 1, starts && pre_tokenizer.by_position, ids); });
+    } else if (const size_t cut = stage == last ? bpe.next_cut(piece, 0) : piece.size(); cut < piece.size()) {
+      for (size_t begin = 0, end = cut; begin < piece.size(); begin = end, end = bpe.next_cut(piece, begin))
+        encode_piece(piece.substr(begin, end - begin), stage + 1, false, ids);
+    } else {
+      bpe.encode(piece, ids);
+    }
+    if (keep) piece_cache().put(number, level, piece, ids, before);
+  }
+
+  std::string decode_next(DecodeStream& stream, int64_t id, bool skip_special) const {
+    const auto i = static_cast<size_t>(id);
+    const auto* token = id >= 0 && i < tokens.size() ? &tokens[i] : nullptr;
+    if (token == nullptr || !token->has_value()) throw DataError("token id " + std::to_string(id) + " is not in the vocabulary");
+    if (skip_special && special_ids[i] != 0) return {};
+    return stream.push(token->value(), added_ids[i] != 0);
+  }
+
+  static constexpr size_t kCachedStages = 16;
+
+  uint32_t number = next_number();  // who owns an entry of the cache
   PreTokenizer pre_tokenizer;
+  Bpe bpe;
   Normalizer normalizer;
+  Decoder decoder;
   PostProcessor post;
+  std::vector<AddedToken> added;
+  AddedTokenSet raw_tokens, normal_tokens;
   std::vector<std::optional<std::string>> tokens;  // by id
   std::vector<uint8_t> added_ids, special_ids;
   std::optional<int64_t> eos, bos, pad;
@@ -159,11 +170,11 @@ std::vector<int64_t> Tokenizer::encode(std::string_view text, bool add_special) 
   if (!is_utf8(text)) throw DataError("text to tokenise is not valid UTF-8");
   std::vector<int64_t> ids;
   if (add_special) ids = impl_->post.before;
-  for (const TextPart& part : cut_added_tokens(impl_->added, false, std::string(text))) {
-    if (part.id >= 0) {
-      ids.push_back(part.id);
+  for (const TextPart& one : impl_->raw_tokens.cut(text)) {
+    if (one.id >= 0) {
+      ids.push_back(one.id);
     } else {
-      impl_->encode_text(part.text, ids);
+      impl_->encode_text(one.text, one.text.data() == text.data(), ids);
     }
   }
   if (add_special) ids.insert(ids.end(), impl_->post.after.begin(), impl_->post.after.end());
@@ -171,15 +182,10 @@ std::vector<int64_t> Tokenizer::encode(std::string_view text, bool add_special) 
 }
 
 std::string Tokenizer::decode(std::span<const int64_t> ids, bool skip_special) const {
-  std::string bytes;
-  for (const int64_t id : ids) {
-    const auto i = static_cast<size_t>(id);
-    const auto* token = id >= 0 && i < impl_->tokens.size() ? &impl_->tokens[i] : nullptr;
-    if (token == nullptr || !token->has_value()) throw DataError("token id " + std::to_string(id) + " is not in the vocabulary");
-    if (skip_special && impl_->special_ids[i] != 0) continue;
-    bytes += impl_->added_ids[i] != 0 ? token->value() : from_byte_alphabet(token->value());
-  }
-  return replace_broken_utf8(bytes);
+  DecodeStream stream(impl_->decoder);
+  std::string text;
+  for (const int64_t id : ids) text += impl_->decode_next(stream, id, skip_special);
+  return text + stream.finish();
 }
 
 std::optional<int64_t> Tokenizer::id_of(std::string_view token) const { return impl_->find(token); }
@@ -188,19 +194,18 @@ std::optional<int64_t> Tokenizer::eos() const { return impl_->eos; }
 std::optional<int64_t> Tokenizer::bos() const { return impl_->bos; }
 std::optional<int64_t> Tokenizer::pad() const { return impl_->pad; }
 
-std::string StreamDecoder::push(int64_t id) {
-  pending_.push_back(id);
-  std::string text = tokenizer_.decode(pending_);
-  // A replacement character at the end may be the first half of a character.
-  if (text.ends_with("\xEF\xBF\xBD") && pending_.size() < 8) return {};
-  pending_.clear();
-  return text;
-}
+struct StreamDecoder::State {
+  const Tokenizer& tokenizer;
+  DecodeStream stream;
+};
 
-std::string StreamDecoder::finish() {
-  std::string text = tokenizer_.decode(pending_);
-  pending_.clear();
-  return text;
-}
+StreamDecoder::StreamDecoder(const Tokenizer& tokenizer)
+    : state_(std::make_unique<State>(State{tokenizer, DecodeStream(tokenizer.impl_->decoder)})) {}
+StreamDecoder::StreamDecoder(StreamDecoder&&) noexcept = default;
+StreamDecoder& StreamDecoder::operator=(StreamDecoder&&) noexcept = default;
+StreamDecoder::~StreamDecoder() = default;
+
+std::string StreamDecoder::push(int64_t id) { return state_->tokenizer.impl_->decode_next(state_->stream, id, false); }
+std::string StreamDecoder::finish() { return state_->stream.finish(); }
 
 }  // namespace hellora

@@ -37,18 +37,23 @@ class Tokenizer {
   struct Impl;
   explicit Tokenizer(std::unique_ptr<const Impl> impl);
   std::unique_ptr<const Impl> impl_;
+  friend class StreamDecoder;
 };
 
-/// Streams text out of ids: holds back bytes until a UTF-8 character is complete.
+/// Streams text out of ids. Every piece is whole characters, and all of them together are what `decode` gives. Held back is what
+/// the next token may change: half a character, and a run of byte tokens (its text depends on its last one).
 class StreamDecoder {
  public:
-  explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  explicit StreamDecoder(const Tokenizer& tokenizer);  // which must outlive it
+  StreamDecoder(StreamDecoder&&) noexcept;
+  StreamDecoder& operator=(StreamDecoder&&) noexcept;
+  ~StreamDecoder();
   std::string push(int64_t id);  // text that became complete
-  std::string finish();          // what is left
+  std::string finish();          // what is left; the next id begins a new text
 
  private:
-  const Tokenizer& tokenizer_;
-  std::vector<int64_t> pending_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace hellora

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Cuts a byte-level BPE tokenizer.json down to what a set of texts needs.
+"""Cuts a BPE tokenizer.json down to what a set of texts needs.
 
-Kept: the 256 byte characters, the added tokens, and every merge whose pair ever stands side by side while one of the texts is encoded, whether
+Kept: the 256 byte characters or <0x00> to <0xFF>, single characters that occur, the added tokens, and every merge whose pair ever stands side by side while one of the texts is encoded, whether
 it wins or loses. So at each step BPE chooses among exactly the same candidates as with the full table. Ids and the order of merges stay.
 """
 import argparse
 import json
 import pathlib
+import re
 
 from tokenizers import Tokenizer
 
@@ -49,11 +50,15 @@ def minimise(full, texts):
     merges = full["model"]["merges"]
     rank = {pair_of(m): i for i, m in enumerate(merges)}
     kept = set()
-    for piece in pieces_of(full, texts):
+    pieces = pieces_of(full, texts)
+    for piece in pieces:
         kept |= candidates(piece, rank)
     names = {t for pair in kept for t in (*pair, pair[0] + pair[1])} | {t["content"] for t in full["added_tokens"]}
     vocab = full["model"]["vocab"]
-    alphabet = [t for t in vocab if len(t) == 1]
+    alphabet = {t for t in vocab if len(t) == 1 or (full["model"].get("byte_fallback") and re.fullmatch("<0x[0-9A-F]{2}>", t))}
+    if full["model"].get("byte_fallback"):  # not bytes: keep the characters that occur
+        occur = {c for piece in pieces for c in piece}
+        alphabet = {t for t in alphabet if len(t) > 1 or t in occur or t.isascii()}
     small = dict(full)
     small["model"] = dict(full["model"])
     small["model"]["vocab"] = {t: i for t, i in vocab.items() if t in names or t in alphabet}
@@ -61,17 +66,26 @@ def minimise(full, texts):
     return small
 
 
+def padded(small, full):
+    """With a name that never occurs for every token that was left out: the library renumbers added tokens when ids have holes."""
+    made = json.loads(json.dumps(small))
+    names = {t for t in full["model"]["vocab"] if t not in small["model"]["vocab"]}
+    made["model"]["vocab"] |= {f"\ue000\ue001{i}": full["model"]["vocab"][t] for i, t in enumerate(sorted(names))}
+    return made
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tokenizer", type=pathlib.Path)
-    parser.add_argument("rows", type=pathlib.Path, help="JSON Lines with text and ids")
-    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("rows", type=pathlib.Path, nargs="+", help="JSON Lines with text and ids")
+    parser.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
     full = json.loads(args.tokenizer.read_text())
-    rows = [json.loads(line) for line in args.rows.read_text().splitlines()]
-    args.out.write_text(json.dumps(minimise(full, [r["text"] for r in rows]), ensure_ascii=False, separators=(",", ":")) + "\n")
+    rows = [json.loads(line) for path in args.rows for line in path.read_text().split("\n") if line]
+    small = minimise(full, [r["text"] for r in rows])
+    args.out.write_text(json.dumps(small, ensure_ascii=False, separators=(",", ":")) + "\n")
 
-    before, after = Tokenizer.from_file(str(args.tokenizer)), Tokenizer.from_file(str(args.out))
+    before, after = Tokenizer.from_file(str(args.tokenizer)), Tokenizer.from_str(json.dumps(padded(small, full)))
     for row in rows:
         ids = after.encode(row["text"], add_special_tokens=False).ids
         assert ids == row["ids"] == before.encode(row["text"], add_special_tokens=False).ids, row

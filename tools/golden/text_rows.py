@@ -78,7 +78,7 @@ OPTION_TEXTS = [
     "\u1ebft\u1ebf", "e\u0302\u0301te\u0302\u0301", "l'e\u0302\u0301te\u0302\u0301!", "e\u0301s", "\u00e9s", "<s><s>", "<s>x</s>", "<s> <s>", "a  b   c", "    ", "dog dogma dogmas", "dogmatic",
     "x\u0308y", "\u1e8dy", "12345 6", "the\u0000ing", "<s><s><s>", "ing<s>er",
 ]
-SPLIT_TEXTS = ["", "a-b", "--a--b--", "a1b22c333", "1", "abc", "x - y", "\u0663a\u00bd", "-", "a\n\nb "]
+SPLIT_TEXTS = ["", "a-b", "--a--b--", "a1b22c333", "1", "abc", "x - y", "\u0663a\u00bd", "-", "a\n\nb ", "axxb\nc\n", "▁a ▁ b"]
 
 
 def split_rows():
@@ -86,6 +86,10 @@ def split_rows():
               for b in ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous") for i in (False, True)]
     stages += [{"type": "Split", "pattern": {"Regex": "[0-9]+"}, "behavior": b, "invert": False} for b in ("Isolated", "Removed")]
     stages += [{"type": "Digits", "individual_digits": d} for d in (False, True)]
+    stages += [{"type": "Split", "pattern": {"Regex": p}, "behavior": b, "invert": False}  # empty matches, line ends
+               for p in ("x*", "a|", "(?=b)", "$", "^", "\\d?") for b in ("Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous")]
+    stages += [{"type": "Metaspace", "replacement": r, "prepend_scheme": p, "split": s} for r, p, s in
+               (("▁", "always", True), ("▁", "first", True), ("▁", "never", True), ("-", "always", False), ("-", "first", True))]
     for stage in stages:
         for prefix, regex in ((False, False), (False, True), (True, True)):
             whole = {"type": "Sequence", "pretokenizers": [stage, {"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": True, "use_regex": regex}]}

@@ -19,7 +19,7 @@ AddedToken token(int64_t id, const string& content) {
 /// Cuts written as text: pieces in quotes, tokens as <id>.
 string cut(const std::vector<AddedToken>& tokens, const string& text, bool normalized = false) {
   string shown;
-  for (const TextPart& part : cut_added_tokens(tokens, normalized, text)) {
+  for (const TextPart& part : AddedTokenSet(tokens, normalized).cut(text)) {
     // One piece at a time: GCC 12 warns wrongly about a literal in front of a moved string.
     if (part.id >= 0) {
       shown.append("<").append(std::to_string(part.id)).append(">");

@@ -46,5 +46,48 @@ TEST(PreTokenizer, PrefixSpaceGoesToEveryPieceThatReachesTheByteLevelStage) {
   EXPECT_EQ(pieces(stages, "a-b"), (Pieces{"Ġa", "Ġ-", "Ġb"}));
 }
 
+Json metaspace(const char* scheme, bool split) {
+  return {{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", scheme}, {"split", split}};
+}
+
+TEST(PreTokenizer, MetaspacePutsItsCharacterOnce) {
+  EXPECT_EQ(pieces(metaspace("always", true), "a b"), (Pieces{"▁a", "▁b"}));
+  EXPECT_EQ(pieces(metaspace("always", true), " a"), Pieces{"▁a"});  // there is one already
+  EXPECT_EQ(pieces(metaspace("always", false), "a  b"), Pieces{"▁a▁▁b"});
+  EXPECT_EQ(pieces(metaspace("never", true), "a  b"), (Pieces{"a", "▁", "▁b"}));
+  EXPECT_EQ(pieces(metaspace("first", true), "a b"), (Pieces{"▁a", "▁b"}));
+  EXPECT_EQ(pieces(metaspace("always", true), ""), Pieces{});
+}
+
+TEST(PreTokenizer, MetaspaceFirstMeansTheBeginningOfTheText) {
+  const Json stages = {{"type", "Sequence"}, {"pretokenizers", {split("-", "Isolated"), metaspace("first", true)}}};
+  EXPECT_EQ(pieces(stages, "a-b"), (Pieces{"▁a", "-", "b"}));
+  Json json = small_tokenizer();
+  json["pre_tokenizer"] = metaspace("first", true);
+  json["decoder"] = metaspace("first", true);
+  json["model"]["vocab"] = {{"▁", 0}, {"a", 1}, {"▁a", 2}};
+  json["model"]["merges"] = {"▁ a"};
+  const Tokenizer tokenizer = load_small(json);
+  EXPECT_EQ(tokenizer.encode("a"), Ids{2});
+  EXPECT_EQ(tokenizer.encode("<|endoftext|>a"), (Ids{300, 1}));
+  EXPECT_EQ(tokenizer.encode("a<|endoftext|>a a"), (Ids{2, 300, 1, 2}));
+  EXPECT_EQ(tokenizer.encode("a"), Ids{2});  // not what was remembered of the "a" further on
+}
+
+TEST(PreTokenizer, MetaspaceRefusesOptionsThatDisagree) {
+  Json json = metaspace("always", true);
+  json["add_prefix_space"] = false;
+  EXPECT_CONTAINS(error_of<FormatError>([&] { pieces(json, ""); }), "prepend_scheme must be \"never\"");
+  json["prepend_scheme"] = "sometimes";
+  EXPECT_CONTAINS(error_of<FormatError>([&] { pieces(json, ""); }), "prepend_scheme \"sometimes\"");
+  json["replacement"] = "";
+  EXPECT_CONTAINS(error_of<FormatError>([&] { pieces(json, ""); }), "replacement must be one character");
+}
+
+TEST(PreTokenizer, HasASmallNumberOfStages) {
+  const Json many = {{"type", "Sequence"}, {"pretokenizers", std::vector<Json>(40, split("-", "Isolated"))}};
+  EXPECT_CONTAINS(error_of<FormatError>([&] { pieces(many, ""); }), "more than 32 pre-tokenizers");
+}
+
 }  // namespace
 }  // namespace hellora::testing

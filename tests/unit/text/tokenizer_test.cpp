@@ -10,27 +10,26 @@ TEST(TokenizerLoad, RefusesUnknownComponentsByName) {
   EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["type"] = "Unigram"; }), "model type \"Unigram\" is not supported");
   EXPECT_CONTAINS(refusal_of([](Json& j) { j["normalizer"] = {{"type", "Lowercase"}}; }), "normalizer \"Lowercase\" is not supported");
   EXPECT_CONTAINS(refusal_of([](Json& j) {
-                    j["pre_tokenizer"] = {{"type", "Metaspace"}};
+                    j["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
                   }),
-                  "pre-tokenizer \"Metaspace\" is not supported");
-  EXPECT_CONTAINS(refusal_of([](Json& j) {
-                    j["post_processor"] = {{"type", "RobertaProcessing"}};
-                  }),
-                  "post_processor \"RobertaProcessing\"");
+                  "pre-tokenizer \"BertPreTokenizer\" is not supported");
+  for (const char* name : {"RobertaProcessing", "BertProcessing"}) {
+    EXPECT_CONTAINS(refusal_of([&](Json& j) { j["post_processor"] = {{"type", name}}; }), string("post_processor \"") + name + "\"");
+  }
   EXPECT_CONTAINS(refusal_of([](Json& j) { j["decoder"] = {{"type", "WordPiece"}}; }), "decoder \"WordPiece\" is not supported");
   EXPECT_CONTAINS(refusal_of([](Json& j) { j["decoder"] = nullptr; }), "decoder \"none\"");
   EXPECT_CONTAINS(refusal_of([](Json& j) {
-                    j["normalizer"] = {{"type", "Sequence"}, {"normalizers", {{{"type", "NFC"}}}}};
+                    j["normalizer"] = {{"type", "Sequence"}, {"normalizers", {{{"type", "NFC"}}, {{"type", "NFKC"}}}}};
                   }),
-                  "normalizer");
+                  "normalizer.normalizers[1]: normalizer \"NFKC\" is not supported");
 }
 
 TEST(TokenizerLoad, RefusesBpeOptionsThatItDoesNotFollow) {
-  for (const char* key : {"unk_token", "continuing_subword_prefix", "end_of_word_suffix"}) {
+  for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     EXPECT_CONTAINS(refusal_of([&](Json& j) { j["model"][key] = "x"; }), string("BPE option ") + key + " is not supported");
   }
   EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["dropout"] = 0.1; }), "BPE option dropout");
-  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["byte_fallback"] = true; }), "BPE option byte_fallback");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["unk_token"] = "<nix>"; }), "unk_token \"<nix>\" is not in the vocabulary");
   Json harmless = small_tokenizer();
   harmless["model"]["dropout"] = nullptr;
   harmless["model"]["byte_fallback"] = false;
@@ -43,7 +42,7 @@ TEST(TokenizerLoad, RefusesBrokenVocabulariesAndMerges) {
   EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["vocab"]["zz"] = -1; }), "id of token \"zz\"");
   EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["vocab"]["zz"] = 1.5; }), "id of token \"zz\"");
   EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["vocab"]["zz"] = UINT64_MAX; }), "id of token \"zz\"");
-  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["vocab"]["zz"] = INT32_MAX; }), "absurdly large");
+  EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["vocab"]["zz"] = INT32_MAX; }), "from 0 to 2097151");
   EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["vocab"]["zz"] = 7; }), "id 7 belongs to two tokens");
   EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["merges"] = "t h"; }), "merges must be an array");
   EXPECT_CONTAINS(refusal_of([](Json& j) { j["model"]["merges"].push_back("th"); }), "merge 6 must be two tokens");
@@ -64,19 +63,22 @@ TEST(TokenizerLoad, RefusesBrokenStages) {
   const auto split = [](const Json& pattern, const string& behavior) {
     return Json{{"type", "Split"}, {"pattern", pattern}, {"behavior", behavior}, {"invert", false}};
   };
-  EXPECT_CONTAINS(refusal_of([&](Json& j) { j["pre_tokenizer"] = split({{"Regex", "(["}}, "Isolated"); }), "does not compile at position");
-  EXPECT_CONTAINS(refusal_of([&](Json& j) { j["pre_tokenizer"] = split({{"Glob", "*"}}, "Isolated"); }), "Split pattern must be");
+  EXPECT_CONTAINS(refusal_of([&](Json& j) {
+                    j["pre_tokenizer"] = split({{"Regex", "(["}}, "Isolated");
+                  }),
+                  "pre_tokenizer.pattern: a class in a pattern is not closed");
+  EXPECT_CONTAINS(refusal_of([&](Json& j) { j["pre_tokenizer"] = split({{"Regex", "a)"}}, "Isolated"); }), "does not compile at position");
+  EXPECT_CONTAINS(refusal_of([&](Json& j) { j["pre_tokenizer"] = split({{"String", ""}}, "Isolated"); }), "an empty pattern");
+  EXPECT_CONTAINS(refusal_of([&](Json& j) { j["pre_tokenizer"] = split({{"Glob", "*"}}, "Isolated"); }), "a pattern must be");
   EXPECT_CONTAINS(refusal_of([&](Json& j) {
                     j["pre_tokenizer"] = split({{"String", "-"}}, "Scattered");
                   }),
                   "\"Scattered\" is not supported");
-  EXPECT_CONTAINS(refusal_of([&](Json& j) { j["pre_tokenizer"] = split({{"String", "-"}}, "Isolated"); }), "no ByteLevel pre-tokenizer");
-  EXPECT_CONTAINS(refusal_of([](Json& j) { j["pre_tokenizer"] = nullptr; }), "no ByteLevel pre-tokenizer");
   EXPECT_CONTAINS(
       refusal_of([&](Json& j) {
         j["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {j["pre_tokenizer"], split({{"String", "-"}}, "Isolated")}}};
       }),
-      "Split after ByteLevel is not supported");
+      "pre_tokenizer.pretokenizers[1]: Split after ByteLevel is not supported");
   EXPECT_CONTAINS(refusal_of([](Json& j) {
                     for (int depth = 0; depth < 20; ++depth)
                       j["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {j["pre_tokenizer"]}}};
@@ -128,6 +130,34 @@ TEST(Tokenizer, KnowsItsVocabulary) {
   EXPECT_CONTAINS(error_of<DataError>([&] { static_cast<void>(tokenizer.decode(Ids{301})); }), "token id 301");
   EXPECT_CONTAINS(error_of<DataError>([&] { static_cast<void>(tokenizer.decode(Ids{-1})); }), "token id -1");
   EXPECT_CONTAINS(error_of<DataError>([&] { static_cast<void>(tokenizer.encode("\xC3(")); }), "not valid UTF-8");
+}
+
+TEST(Tokenizer, PostProcessorsFollowEachOther) {
+  const Json one = {{"type", "TemplateProcessing"},
+                    {"single", {{{"SpecialToken", {{"id", "B"}}}}, {{"Sequence", {{"id", "A"}}}}}},
+                    {"special_tokens", {{"B", {{"ids", {300}}}}}}};
+  Json json = small_tokenizer();
+  const auto with = [&](const Json& processors) {
+    json["post_processor"] = {{"type", "Sequence"}, {"processors", processors}};
+    return load_small(json).encode("the", true);
+  };
+  EXPECT_EQ(with({{{"type", "ByteLevel"}}, one}), (Ids{300, 257}));
+  EXPECT_EQ(with(Json::array()), Ids{257});
+  EXPECT_CONTAINS(error_of<FormatError>([&] { with({one, one}); }), "post_processor.processors[1]: a second TemplateProcessing");
+  EXPECT_CONTAINS(error_of<FormatError>([&] { with(Json::array({{{"type", "BertProcessing"}}})); }), "post_processor \"BertProcessing\"");
+  Json none = one;
+  none["single"].erase(1);
+  EXPECT_CONTAINS(error_of<FormatError>([&] { with(Json::array({none})); }), "exactly once, found it 0 times");
+}
+
+/// What is quadratic would take minutes here.
+TEST(Tokenizer, LongTextsWithoutSpacesTakeNoLonger) {
+  const Tokenizer tokenizer = load_small(small_tokenizer());
+  EXPECT_EQ(tokenizer.encode(string(1 << 20, 'a')).size(), size_t{1} << 20);
+  string text;
+  for (int i = 0; i < (1 << 17); ++i) text += "thethingabc"[i % 11];
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
+  EXPECT_EQ(tokenizer.encode(string(1 << 20, '\n')).size(), size_t{1} << 20);
 }
 
 }  // namespace
