@@ -112,6 +112,14 @@ std::vector<Item> pick(const std::vector<Item>& items, const Range& range) {
 
 }  // namespace
 
+bool is_hashable(const Value& value) {
+  if (is(value, Kind::dict)) return false;
+  if (!is(value, Kind::list)) return true;
+  const List& list = *value.list;
+  if (list.style == Style::tuple) return std::all_of(list.items.begin(), list.items.end(), is_hashable);
+  return list.style == Style::range || list.style == Style::iterator;
+}
+
 const Value* find_key(Machine& machine, const Dict& dict, const Value& key) {
   machine.tick(static_cast<int64_t>(dict.entries.size() / 8));
   for (const Entry& entry : dict.entries) {
@@ -142,7 +150,7 @@ Value attribute(Machine& machine, const Value& value, std::string_view name) {
 
 Value item(Machine& machine, const Value& value, const Value& key) {
   require_defined(machine, value);
-  if (is(value, Kind::dict) && !is(key, Kind::list) && !is(key, Kind::dict)) {
+  if (is(value, Kind::dict) && is_hashable(key)) {
     if (const Value* held = find_key(machine, *value.dict, key)) return *held;
   }
   if (is_integral(key) && is_indexed(value)) {

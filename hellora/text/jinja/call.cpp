@@ -66,6 +66,7 @@ namespace {
 
 const Routine& named(const Machine& machine, std::span<const Routine> table, std::string_view name, const char* what) {
   const Routine* row = find_routine(table, name);
+  if (row != nullptr && row->apply == nullptr) machine.fail(std::string(what) + " \"" + std::string(name) + "\" is not supported");
   if (row != nullptr) return *row;
   std::vector<std::string> known;
   for (const Routine& one : table) known.emplace_back(one.name);

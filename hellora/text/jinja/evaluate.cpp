@@ -43,7 +43,7 @@ Value dict_value(Machine& machine, const Expr& expr, Scope& scope) {
   std::vector<Entry> entries;
   for (size_t i = 0; i < expr.kids.size(); i += 2) {
     const Value key = evaluate(machine, expr.kids[i], scope), value = evaluate(machine, expr.kids[i + 1], scope);
-    if (is(key, Kind::list) || is(key, Kind::dict)) machine.fail("a " + std::string(type_name(key)) + " cannot be a key");
+    if (!is_hashable(key)) machine.fail("a " + std::string(type_name(key)) + " cannot be a key");
     const auto known = std::find_if(entries.begin(), entries.end(), [&](const Entry& one) { return equal(machine, one.first, key); });
     if (known != entries.end()) {
       known->second = value;

@@ -120,6 +120,7 @@ Value unique(Machine& machine, const Value& self, const Bound& args) {
 Value map(Machine& machine, const Value& self, const Bound& args) {
   const Args& all = *args.all;
   std::vector<Value> out;
+  if (!truth(self)) return machine.list({}, Style::iterator);  // whatever it is
   if (!all.positional.empty()) {
     const Routine& filter = filter_named(machine, text_argument(machine, all.positional[0], "the name of a filter"));
     const Args rest{{all.positional.begin() + 1, all.positional.end()}, all.named};
@@ -139,6 +140,7 @@ Value map(Machine& machine, const Value& self, const Bound& args) {
 
 /// select, reject and their forms with an attribute: items for which the test (truth without one) is `wanted`.
 Value selected(Machine& machine, const Value& self, const Args& args, bool by_attribute, bool wanted) {
+  if (!truth(self)) return machine.list({}, Style::iterator);  // whatever it is
   const size_t at = by_attribute ? 1 : 0;
   if (args.positional.size() < at) machine.fail("the name of an attribute is missing");
   const Routine* test = nullptr;

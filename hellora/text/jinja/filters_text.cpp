@@ -66,7 +66,7 @@ std::string indentation(Machine& machine, const Value& width, std::string_view n
 Value indent(Machine& machine, const Value& self, const Bound& args) {
   const std::string step = indentation(machine, given(args[0], integer(4)), "width");
   const bool first = flag(args[1]), blank = flag(args[2]);
-  std::string text(text_of(machine, self));
+  std::string text(text_argument(machine, self, "what indent takes"));
   text.push_back('\n');  // so that an empty last line counts
   const std::vector<std::string_view> lines = split_lines(text);
   int64_t added = 0;

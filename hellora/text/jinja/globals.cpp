@@ -43,7 +43,7 @@ std::vector<Entry> collected(Machine& machine, const Args& args) {
     for (const Value& pair : iterate(machine, args.positional[0])) {
       const std::vector<Value> both = iterate(machine, pair);
       if (both.size() != 2) machine.fail("expected pairs of key and value");
-      if (is(both[0], Kind::dict) || is(both[0], Kind::list)) machine.fail("a " + std::string(type_name(both[0])) + " cannot be a key");
+      if (!is_hashable(both[0])) machine.fail("a " + std::string(type_name(both[0])) + " cannot be a key");
       put(both[0], both[1]);
     }
   }

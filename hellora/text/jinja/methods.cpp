@@ -27,7 +27,7 @@ Value values(Machine& machine, const Value& self, const Bound&) {
 }
 
 Value get(Machine& machine, const Value& self, const Bound& args) {
-  if (is(*args[0], Kind::list) || is(*args[0], Kind::dict)) machine.fail("a " + std::string(type_name(*args[0])) + " cannot be a key");
+  if (!is_hashable(*args[0])) machine.fail("a " + std::string(type_name(*args[0])) + " cannot be a key");
   const Value* found = find_key(machine, *self.dict, *args[0]);
   if (found != nullptr) return *found;
   return args[1] == nullptr ? none() : *args[1];

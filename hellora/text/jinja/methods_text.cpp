@@ -1,5 +1,6 @@
 #include <array>
 
+#include "hellora/core/utf8.h"
 #include "hellora/text/jinja/methods.h"
 #include "hellora/text/jinja/python.h"
 #include "hellora/text/jinja/text_work.h"
@@ -27,7 +28,7 @@ std::vector<Value> split_space(std::string_view text, int64_t most) {
       return out;
     }
     size_t end = 0;
-    while (end < text.size() && !is_space(code_point_at(text, end))) ++end;
+    while (end < text.size() && !is_space(code_point_at(text, end))) end += utf8_length(text, end);
     out.push_back(view(text.substr(0, end)));
     text = strip(text.substr(end), std::nullopt, Side::left);
   }

@@ -100,7 +100,7 @@ bool contains(Machine& machine, const Value& container, const Value& needle) {
     return container.text.find(needle.text) != std::string_view::npos;
   }
   if (is(container, Kind::dict)) {
-    if (is(needle, Kind::list) || is(needle, Kind::dict)) machine.fail("a " + std::string(type_name(needle)) + " cannot be a key");
+    if (!is_hashable(needle)) machine.fail("a " + std::string(type_name(needle)) + " cannot be a key");
     return find_key(machine, *container.dict, needle) != nullptr;
   }
   const std::vector<Value> items = iterate(machine, container);

@@ -35,6 +35,8 @@ std::vector<Value> iterate(Machine& machine, const Value& value);
 int64_t length(Machine& machine, const Value& value);
 bool has_length(const Value& value);
 
+/// Whether Python takes a value as a key.
+bool is_hashable(const Value& value);
 /// A key of a dictionary, null when absent.
 const Value* find_key(Machine& machine, const Dict& dict, const Value& key);
 const Value* find_key(const Dict& dict, std::string_view key);

@@ -4,7 +4,7 @@
 #include <fstream>
 
 #include "hellora/core/error.h"
-#include "hellora/text/template.h"
+#include "hellora/text/chat_template.h"
 
 namespace hellora::testing {
 namespace {
@@ -32,9 +32,10 @@ std::tm clock_of_rows() {
 }
 
 /// The outcome in the shape of a row: expected and spans, or an error.
-void check_row(const Json& row, const std::string& source, const Json& variables) {
+template <class Render>
+void check_row(const Json& row, Render&& render) {
   try {
-    const Rendered out = Template::parse(source, "t").render(variables, clock_of_rows());
+    const Rendered out = render();
     ASSERT_TRUE(row.contains("expected")) << row.dump() << "\nrendered: " << out.text;
     EXPECT_EQ(out.text, row["expected"].get<std::string>()) << row.dump();
     Json spans = Json::array();
@@ -51,27 +52,9 @@ TEST(GoldenTemplates, SnippetsOfEveryFeature) {
   const Json variables = parse_json(text_of("variables.json"), "variables.json");
   const std::vector<Json> rows = rows_of("snippets.jsonl");
   ASSERT_GE(rows.size(), 880U);
-  for (const Json& row : rows) check_row(row, row["template"].get<std::string>(), variables);
-}
-
-/// What apply_chat_template does with a message: no empty members, and reasoning under every name that it has.
-Json seen_by_template(const Json& messages) {
-  Json out = Json::array();
-  for (const Json& message : messages) {
-    Json one = Json::object();
-    for (const auto& [key, value] : message.items()) {
-      if (!value.is_null()) one[key] = value;
-    }
-    for (const char* name : {"reasoning_content", "thinking", "reasoning"}) {
-      if (!one.contains(name)) continue;
-      const Json reasoning = one[name];
-      if (!one.contains("thinking")) one["thinking"] = reasoning;
-      one["reasoning_content"] = reasoning;
-      break;
-    }
-    out.push_back(one);
+  for (const Json& row : rows) {
+    check_row(row, [&] { return Template::parse(row["template"].get<std::string>(), "t").render(variables, clock_of_rows()); });
   }
-  return out;
 }
 
 TEST(GoldenTemplates, ConversationsThroughWholeTemplates) {
@@ -79,13 +62,15 @@ TEST(GoldenTemplates, ConversationsThroughWholeTemplates) {
   const std::vector<Json> rows = rows_of("conversations.jsonl");
   ASSERT_GE(rows.size(), 540U);
   for (const Json& row : rows) {
-    const Json variables = {{"messages", seen_by_template(inputs["conversations"][row["conversation"].get<std::string>()])},
-                            {"tools", row["tools"].get<bool>() ? inputs["tools"] : Json()},
-                            {"documents", nullptr},
-                            {"add_generation_prompt", row["prompt"]},
-                            {"bos_token", "<s>"},
-                            {"eos_token", "</s>"}};
-    check_row(row, text_of("templates/" + row["template"].get<std::string>()), variables);
+    const std::string source = text_of("templates/" + row["template"].get<std::string>());
+    check_row(row, [&] {
+      const ChatTemplate chat = ChatTemplate::from_text(source, "t", {{"bos_token", "<s>"}, {"eos_token", "</s>"}});
+      ChatOptions options;
+      options.add_generation_prompt = row["prompt"].get<bool>();
+      options.now = clock_of_rows();
+      const Json tools = row["tools"].get<bool>() ? inputs["tools"] : Json();
+      return chat.render(inputs["conversations"][row["conversation"].get<std::string>()], tools, options);
+    });
   }
 }
 
