@@ -39,9 +39,9 @@ Template Template::parse(std::string_view source, const std::string& where) {
 
 bool Template::marks_generation() const { return impl_->marks; }
 
-Rendered Template::render(const Json& variables, const std::optional<std::tm>& now) const {
+Rendered Template::render(const Json& variables, const std::optional<std::tm>& now, const TemplateLimits& limits) const {
   HELLORA_CHECK(variables.is_object(), "the variables of a template are an object");
-  jinja::Machine machine(impl_->where, {});
+  jinja::Machine machine(impl_->where, limits);
   jinja::Output output;
   machine.output = &output;
   machine.now = now;

@@ -24,6 +24,14 @@ struct Rendered {
   std::vector<TextSpan> generated;  // what {% generation %} blocks wrote, in order
 };
 
+/// A rendering that needs more than this is refused: the template loops or grows without end.
+struct TemplateLimits {
+  int64_t steps = 20'000'000;
+  int64_t bytes = int64_t{256} << 20;  // of values
+  int64_t output = int64_t{64} << 20;
+  int depth = 400;  // of nested evaluation, macro calls included
+};
+
 /// Immutable after parsing; safe to use from several threads.
 class Template {
  public:
@@ -35,7 +43,7 @@ class Template {
 
   /// `variables` is an object. DataError "WHERE:LINE: …" when the template raises or needs what is not supported. `now` is the clock
   /// of strftime_now; the machine's local time without it.
-  Rendered render(const Json& variables, const std::optional<std::tm>& now = {}) const;
+  Rendered render(const Json& variables, const std::optional<std::tm>& now = {}, const TemplateLimits& limits = {}) const;
   /// True when a {% generation %} block marks what the model writes.
   bool marks_generation() const;
 

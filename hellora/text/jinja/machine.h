@@ -13,16 +13,9 @@
 #include "hellora/core/json.h"
 #include "hellora/text/jinja/ast.h"
 #include "hellora/text/jinja/value.h"
+#include "hellora/text/template.h"
 
 namespace hellora::jinja {
-
-/// A template that needs more than this is refused: it loops or grows without end.
-struct Limits {
-  int64_t steps = 20'000'000;
-  int64_t bytes = int64_t{256} << 20;  // of values
-  int64_t output = int64_t{64} << 20;
-  int depth = 400;  // of nested evaluation, macro calls included
-};
 
 struct Args {
   std::vector<Value> positional;
@@ -71,7 +64,7 @@ struct Output {
 
 class Machine {
  public:
-  Machine(const std::string& where, const Limits& limits) : where_(where), limits_(limits) {}
+  Machine(const std::string& where, const TemplateLimits& limits) : where_(where), limits_(limits) {}
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
@@ -112,7 +105,7 @@ class Machine {
   void grow(size_t bytes);
 
   const std::string& where_;
-  Limits limits_;
+  TemplateLimits limits_;
   int64_t steps_ = 0, bytes_ = 0;
   int depth_ = 0;
   std::deque<std::string> strings_;
