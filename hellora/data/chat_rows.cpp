@@ -104,6 +104,7 @@ std::vector<TokenRow> chat_rows(const ChatTemplate& chat, const Tokenizer& token
   }
   if (consistent) return {label_spans(tokenizer, whole.text, spans)};
   std::vector<TokenRow> rows;
+  rows.reserve(turns.size());
   for (Turn& turn : turns) rows.push_back(label_spans(tokenizer, std::move(turn.text), {&turn.span, 1}));
   return rows;
 }

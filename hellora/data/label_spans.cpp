@@ -1,20 +1,34 @@
-#include "hellora/core/utf8.h"
+#include <algorithm>
+
 #include "hellora/data/chat_rows.h"
 
 namespace hellora {
 namespace {
 
 constexpr size_t kMostPerCharacter = 8;  // tokens that share a character: at most one per byte, and one that begins before it
+constexpr size_t kBlock = 32;            // tokens that are decoded at once where no border is near
 
-/// Where each token's text ends. Tokens that share a character end together. Nothing when the ids do not decode to the text, which
-/// is so where the tokenizer rewrites it (normalisation).
-std::optional<std::vector<size_t>> token_ends(const Tokenizer& tokenizer, std::span<const int64_t> ids, std::string_view text) {
+bool has_border(std::span<const TextSpan> spans, size_t begin, size_t end) {
+  return std::any_of(spans.begin(), spans.end(), [&](const TextSpan& span) {
+    return (begin < span.begin && span.begin < end) || (begin < span.end && span.end < end);
+  });
+}
+
+/// Where each token's text ends. Tokens that share a character end together, and so may neighbours with no border between them. Nothing
+/// when the ids do not decode to the text, which is so where the tokenizer rewrites it (normalisation).
+std::optional<std::vector<size_t>> token_ends(const Tokenizer& tokenizer, std::span<const int64_t> ids, std::string_view text,
+                                              std::span<const TextSpan> spans) {
   std::vector<size_t> ends(ids.size());
   size_t at = 0;
+  size_t one_by_one = 0;  // up to here a block was of no use
   for (size_t first = 0; first < ids.size();) {
-    size_t count = 1;
+    size_t count = std::min(kBlock, ids.size() - first);
     std::string piece;
-    for (; count <= kMostPerCharacter && first + count <= ids.size(); ++count) {
+    if (first >= one_by_one) piece = tokenizer.decode(ids.subspan(first, count));
+    if (!text.substr(at).starts_with(piece) || has_border(spans, at, at + piece.size())) piece.clear();
+    if (piece.empty() && first >= one_by_one) one_by_one = first + count;
+    if (piece.empty()) count = 1;
+    for (; piece.empty() && count <= kMostPerCharacter && first + count <= ids.size(); ++count) {
       piece = tokenizer.decode(ids.subspan(first, count));
       if (!piece.empty() && text.substr(at).starts_with(piece)) break;
       piece.clear();
@@ -55,7 +69,7 @@ TokenRow piecewise(const Tokenizer& tokenizer, std::string text, std::span<const
 TokenRow label_spans(const Tokenizer& tokenizer, std::string text, std::span<const TextSpan> spans) {
   TokenRow row;
   row.ids = tokenizer.encode(text);
-  const std::optional<std::vector<size_t>> ends = token_ends(tokenizer, row.ids, text);
+  const std::optional<std::vector<size_t>> ends = token_ends(tokenizer, row.ids, text, spans);
   if (!ends) return piecewise(tokenizer, std::move(text), spans);
   row.labels.assign(row.ids.size(), kIgnore);
   size_t span = 0, begin = 0;
