@@ -1,5 +1,6 @@
 #include "hellora/core/json.h"
 
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
@@ -26,7 +27,7 @@ int64_t as_int(const Json& value, std::string_view key, const std::string& where
 /// time, which a vocabulary or a checkpoint index of 100 000 names turns into minutes.
 class TreeBuilder : public nlohmann::json_sax<Json> {
  public:
-  explicit TreeBuilder(const std::string& where) : where_(where) {}
+  TreeBuilder(std::string_view text, const std::string& where) : text_(text), where_(where) {}
   Json take() { return std::move(root_); }
 
   bool null() override { return put(nullptr); }
@@ -48,8 +49,8 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool parse_error(size_t, const std::string&, const Json::exception& error) override {
-    throw FormatError(where_ + ": not valid JSON (" + error.what() + ")");
+  bool parse_error(size_t position, const std::string&, const Json::exception& error) override {
+    throw FormatError(where_ + ": not valid JSON" + place(position) + " (" + reason(error.what()) + ")");
   }
 
  private:
@@ -57,6 +58,21 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
     Json* place;  // stays valid: its parent grows only after it is closed
     std::unordered_set<std::string> names;
   };
+
+  /// The byte where reading stopped, as people count; the line only where there are several.
+  std::string place(size_t position) const {
+    const std::string_view read = text_.substr(0, position);
+    const auto line = std::count(read.begin(), read.end(), '\n') + 1;
+    const std::string column = "column " + std::to_string(read.size() - (read.rfind('\n') + 1));
+    return line == 1 ? " at " + column : " at line " + std::to_string(line) + ", " + column;
+  }
+
+  /// nlohmann's message without its own number and place.
+  static std::string reason(std::string_view what) {
+    if (const size_t end = what.find("] "); end != std::string_view::npos) what.remove_prefix(end + 2);
+    const size_t end = what.starts_with("parse error at ") ? what.find(": ") : std::string_view::npos;
+    return std::string(end == std::string_view::npos ? what : what.substr(end + 2));
+  }
 
   Json* add(Json value) {
     if (open_.empty()) return &(root_ = std::move(value));
@@ -85,6 +101,7 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
     return true;
   }
 
+  std::string_view text_;
   const std::string& where_;
   Json root_;
   std::vector<Level> open_;
@@ -95,7 +112,7 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
 Json parse_json(std::string_view text, const std::string& where) {
   // nlohmann's lexer takes a NUL byte for the end of the text and would not see what follows it.
   if (text.find('\0') != std::string_view::npos) throw FormatError(where + ": not valid JSON (a NUL byte)");
-  TreeBuilder builder(where);
+  TreeBuilder builder(text, where);
   Json::sax_parse(text.begin(), text.end(), &builder);
   return builder.take();
 }

@@ -14,7 +14,10 @@ std::vector<Field> data_fields(DataConfig* config) {
       int_field("data.max_length", &config->max_length, 2, 1 << 20, "tokens of the longest example"),
       choice_field("data.too_long", &config->too_long, {"skip", "truncate", "error"}, "what happens to longer examples"),
       flag_field("data.packing", &config->packing, "fill micro-batches with several examples (attention stays per example)"),
-      choice_field("data.train_on", &config->train_on, {"completion", "all"}, "tokens that carry the loss"),
+      choice_field("data.train_on", &config->train_on, {"completion", "last-turn", "all-turns", "all"},
+                   "tokens that carry the loss: completion is every answer of a conversation"),
+      text_field("data.chat_template", &config->chat_template,
+                 "how a conversation becomes text: auto is the model's own template; else a built-in one's name, or a file"),
   };
 }
 

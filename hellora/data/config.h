@@ -12,6 +12,7 @@ struct DataConfig {
   std::string too_long = "skip";
   bool packing = true;
   std::string train_on = "completion";
+  std::string chat_template = "auto";
 };
 
 std::vector<Field> data_fields(DataConfig* config);

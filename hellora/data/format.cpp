@@ -1,5 +1,6 @@
 #include "hellora/data/format.h"
 
+#include <algorithm>
 #include <array>
 
 #include "hellora/core/error.h"
@@ -8,12 +9,27 @@
 namespace hellora {
 namespace {
 
-constexpr std::array<RecordFormat, 4> kFormats = {{
-    {"gsm8k", "Question: {question}\nAnswer:", " {answer}", "", ""},
-    {"instruction", "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n", "{output}", "input",
-     "### Instruction:\n{instruction}\n\n### Response:\n"},
-    {"prompt", "{prompt}", "{completion}", "", ""},
-    {"text", "", "{text}", "", ""},
+constexpr RecordFormat text(std::string_view name, std::string_view prompt, std::string_view completion, std::string_view optional = {},
+                            std::string_view prompt_without = {}) {
+  return {name, RecordShape::text, prompt, completion, optional, prompt_without};
+}
+
+using Read = Conversation (*)(const Json&, const std::string&);
+constexpr RecordFormat chat(std::string_view name, std::string_view keys, std::string_view any, Read read) {
+  return {name, RecordShape::chat, {}, {}, {}, {}, keys, any, read};
+}
+
+// The first that fits is taken: conversations before the text that may stand beside them.
+constexpr std::array<RecordFormat, 8> kFormats = {{
+    chat("messages", "messages", {}, from_messages),
+    chat("sharegpt", "conversations", {}, from_sharegpt),
+    chat("alpaca", "instruction output", "system history", from_alpaca),
+    {"ids", RecordShape::ids, {}, {}, {}, {}, "input_ids"},
+    text("gsm8k", "Question: {question}\nAnswer:", " {answer}"),
+    text("instruction", "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n", "{output}", "input",
+         "### Instruction:\n{instruction}\n\n### Response:\n"),
+    text("prompt", "{prompt}", "{completion}"),
+    text("text", "", "{text}"),
 }};
 
 /// Keys of a template, in order.
@@ -37,7 +53,16 @@ std::string fill(std::string_view pattern, const Json& record, const std::string
   return out + std::string(pattern.substr(at));
 }
 
+std::vector<std::string> words(std::string_view text) { return text.empty() ? std::vector<std::string>() : split(text, ' '); }
+
+bool is_empty(const Json& record, std::string_view key) {
+  return !has(record, key) || record[std::string(key)].empty() || record[std::string(key)] == "";
+}
+
 bool fits(const RecordFormat& format, const Json& record) {
+  const std::vector<std::string> all = words(format.keys), any = words(format.any);
+  if (!std::all_of(all.begin(), all.end(), [&](const std::string& key) { return has(record, key); })) return false;
+  if (!any.empty() && std::all_of(any.begin(), any.end(), [&](const std::string& key) { return is_empty(record, key); })) return false;
   for (const std::string_view part : {format.prompt, format.completion}) {
     for (const std::string& key : keys_of(part)) {
       if (key != format.optional && !has(record, key)) return false;
@@ -63,7 +88,8 @@ const RecordFormat& detect_format(const Json& record, const std::string& where) 
   std::string wanted;
   for (const RecordFormat& format : kFormats) {
     if (fits(format, record)) return format;
-    std::vector<std::string> keys = keys_of(format.prompt);
+    std::vector<std::string> keys = words(format.keys);
+    for (const std::string& key : keys_of(format.prompt)) keys.push_back(key);
     for (const std::string& key : keys_of(format.completion)) keys.push_back(key);
     wanted += (wanted.empty() ? "" : "; ") + std::string(format.name) + ": " + join(keys, ", ");
   }
@@ -71,6 +97,10 @@ const RecordFormat& detect_format(const Json& record, const std::string& where) 
 }
 
 PromptCompletion render(const RecordFormat& format, const Json& record, const std::string& where) {
+  HELLORA_CHECK(format.shape == RecordShape::text, "only rows of text have templates of their own");
+  if (format.name == "instruction" && fits(find_format("alpaca"), record)) {
+    throw FormatError(where + ": format instruction has no place for system and history; data.format=alpaca reads them");
+  }
   const bool without = !format.optional.empty() && string_or(record, format.optional, "", where).empty();
   return {fill(without ? format.prompt_without : format.prompt, record, where), fill(format.completion, record, where)};
 }

@@ -6,15 +6,23 @@
 #include <string_view>
 
 #include "hellora/core/json.h"
+#include "hellora/data/conversation.h"
 
 namespace hellora {
 
-/// `{key}` in the templates stands for a string member. An empty prompt means that the whole text is supervised.
+/// What a record becomes: text through the row's own templates, a conversation for a chat template, or token ids as they are.
+enum class RecordShape : uint8_t { text, chat, ids };
+
 struct RecordFormat {
   std::string_view name;
-  std::string_view prompt, completion;
-  std::string_view optional;  // a key that may be absent or empty: then `prompt_without` is used
-  std::string_view prompt_without;
+  RecordShape shape = RecordShape::text;
+  // Text: `{key}` in the templates stands for a string member. An empty prompt means that the whole text is supervised.
+  std::string_view prompt{}, completion{};
+  std::string_view optional{};  // a key that may be absent or empty: then `prompt_without` is used
+  std::string_view prompt_without{};
+  // The others: keys, separated by blanks, that a record must have, and keys of which it must have one.
+  std::string_view keys{}, any{};
+  Conversation (*conversation)(const Json&, const std::string& where) = nullptr;
 };
 
 std::span<const RecordFormat> record_formats();
@@ -26,10 +34,11 @@ const RecordFormat& detect_format(const Json& record, const std::string& where);
 struct PromptCompletion {
   std::string prompt, completion;
 };
-/// FormatError when a key is missing or not a string.
+/// For rows of text. FormatError when a key is missing or not a string, or when an instruction has a `system` or
+/// `history`, which only the row `alpaca` reads.
 PromptCompletion render(const RecordFormat& format, const Json& record, const std::string& where);
 
-/// The prompt of a format whose prompt has one key, with `text` in its place; `text` itself for other formats.
+/// The prompt of a format whose prompt has one key, with `text` in its place; `text` itself for other formats, chats included.
 std::string render_prompt(const RecordFormat& format, const std::string& text);
 
 }  // namespace hellora

@@ -24,8 +24,7 @@ void for_each_json_line(const Path& path, const std::function<void(int64_t, Json
     if (!is_utf8(text)) throw FormatError(where + ": not valid UTF-8");
     if (text.starts_with(kByteOrderMark))
       throw FormatError(where + ": byte order mark inside the file; expected it before line 1 or nowhere");
-    const std::string trimmed = trim(text);
-    if (!trimmed.empty()) visit(number, parse_json(trimmed, where));
+    if (!trim(text).empty()) visit(number, parse_json(text, where));  // untrimmed: a column counts from the line's begin
   }
   if (in.bad() || !in.eof()) throw DataError("cannot read " + path.string() + ": read error");
 }

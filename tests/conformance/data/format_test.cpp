@@ -1,5 +1,7 @@
 // Record formats: every row of the table, from a record with its keys to token rows.
+#include <map>
 #include <set>
+#include <sstream>
 
 #include "hellora/data/format.h"
 #include "tests/support/tables.h"
@@ -112,7 +114,67 @@ TEST_P(FormatRow, TheCompletionIsWhatIsLearned) {
   EXPECT_EQ(supervised_text(data.examples[0]), text.prompt.empty() ? learned.substr(1) : learned);
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, FormatRow, ::testing::ValuesIn(table_rows(record_formats())), row_name<RecordFormat>);
+std::vector<TableRow<RecordFormat>> rows_of_shape(bool text) {
+  std::vector<TableRow<RecordFormat>> rows = table_rows(record_formats());
+  std::erase_if(rows, [&](const TableRow<RecordFormat>& row) { return (row->shape == RecordShape::text) != text; });
+  return rows;
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, FormatRow, ::testing::ValuesIn(rows_of_shape(true)), row_name<RecordFormat>);
+
+/// Records of the other shapes: a row without one here fails. All say the same: U, then A; the ids are those of "UA".
+const std::map<string, Json> kRecords = {
+    {"messages", {{"messages", {{{"role", "user"}, {"content", "U"}}, {{"role", "assistant"}, {"content", "A"}}}}}},
+    {"sharegpt", {{"conversations", {{{"from", "human"}, {"value", "U"}}, {{"from", "gpt"}, {"value", "A"}}}}}},
+    {"alpaca", {{"system", "S"}, {"instruction", "U"}, {"output", "A"}}},
+    {"ids", {{"input_ids", {'U', 'A'}}, {"prompt_length", 1}}},
+};
+
+class OtherRow : public ::testing::TestWithParam<TableRow<RecordFormat>> {
+ protected:
+  Json record() const {
+    Json out = kRecords.at(GetParam().name());
+    out["unrelated"] = 1;
+    return out;
+  }
+};
+
+TEST_P(OtherRow, IsFoundByNameAndByItsKeys) {
+  EXPECT_EQ(&find_format(GetParam().name()), &*GetParam());
+  EXPECT_EQ(detect_format(record(), "f:1").name, GetParam()->name);
+  EXPECT_EQ(render_prompt(*GetParam(), "{what}?"), "{what}?");
+}
+
+TEST_P(OtherRow, AMissingOrWrongKeyIsNamed) {
+  const ChatTemplate chat = ChatTemplate::from_text("{% for m in messages %}{{ m.content }}{% endfor %}", "t", {});
+  DataConfig config;
+  config.format = GetParam().name();
+  std::istringstream keys{string(GetParam()->keys)};
+  for (string key; keys >> key;) {
+    Json wrong = record(), missing = record();
+    wrong[key] = 5;
+    missing.erase(key);
+    for (const Json& one : {wrong, missing}) {
+      RowMaker maker(config, byte_tokenizer(), &chat);
+      const string error = error_of<FormatError>([&] { maker.rows(one, "f:7"); });
+      EXPECT_CONTAINS(error, "f:7: ");
+      EXPECT_CONTAINS(error, "\"" + key + "\"");
+    }
+  }
+}
+
+TEST_P(OtherRow, TheAnswerIsWhatIsLearned) {
+  const ChatTemplate chat = ChatTemplate::from_text("{% for m in messages if m.role != 'system' %}{{ m.content }}{% endfor %}", "t", {});
+  const TempFolder folder;
+  const string file = put_file(folder / "rows", record().dump()).string();
+  const Dataset data = load_dataset({file}, {}, byte_tokenizer(), kVocab, &chat);
+  ASSERT_EQ(data.examples.size(), 1U);
+  EXPECT_EQ(data.format, GetParam()->name);
+  EXPECT_EQ(whole_text(data.examples[0]), "UA");
+  EXPECT_EQ(supervised_text(data.examples[0]), "A");
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, OtherRow, ::testing::ValuesIn(rows_of_shape(false)), row_name<RecordFormat>);
 
 TEST(FormatTable, NoRowHidesAnother) {
   std::set<std::string_view> names;

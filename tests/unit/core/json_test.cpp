@@ -54,6 +54,12 @@ TEST(ParseJson, RefusesWhatIsNotJson) {
   }
 }
 
+TEST(ParseJson, SaysWhere) {
+  EXPECT_CONTAINS(refusal("{\"a\": 1, b}"), "here: not valid JSON at column 10 (syntax error while parsing object key");
+  EXPECT_CONTAINS(refusal("{\n  \"a\": x\n}"), "here: not valid JSON at line 2, column 8 (syntax error while parsing value");
+  EXPECT_CONTAINS(refusal("[1e999]"), "(number overflow parsing '1e999')");
+}
+
 TEST(ParseJson, RefusesNulBytes) {
   EXPECT_CONTAINS(refusal(string("1\0 trailing", 11)), "NUL");
   EXPECT_CONTAINS(refusal(string("\"a\0b\"", 5)), "NUL");

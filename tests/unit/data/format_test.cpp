@@ -16,6 +16,11 @@ TEST(RecordFormat, IsDetectedByItsKeys) {
   EXPECT_EQ(detected({{"instruction", "i"}, {"output", "o"}}), "instruction");
   EXPECT_EQ(detected({{"prompt", "p"}, {"completion", "c"}}), "prompt");
   EXPECT_EQ(detected({{"text", "t"}}), "text");
+  EXPECT_EQ(detected({{"messages", Json::array()}, {"text", "t"}}), "messages");
+  EXPECT_EQ(detected({{"conversations", Json::array()}}), "sharegpt");
+  EXPECT_EQ(detected({{"instruction", "i"}, {"output", "o"}, {"system", "s"}}), "alpaca");
+  EXPECT_EQ(detected({{"instruction", "i"}, {"output", "o"}, {"system", ""}, {"history", Json::array()}}), "instruction");
+  EXPECT_EQ(detected({{"input_ids", {1}}}), "ids");
   EXPECT_EQ(detected({{"question", "q"}, {"text", "t"}}), "text");  // half of gsm8k is not gsm8k
   const string refused = error_of<FormatError>([] { detected({{"body", "b"}}); });
   EXPECT_CONTAINS(refused, "f:1");
@@ -51,8 +56,11 @@ TEST(RecordFormat, NamesWhatIsMissing) {
                     rendered("instruction", {{"instruction", "i"}, {"input", 5}, {"output", "o"}});
                   }),
                   "\"input\"");
-  EXPECT_CONTAINS(error_of<ConfigError>([] { find_format("alpaca"); }),
-                  "unknown format \"alpaca\"; known: gsm8k, instruction, prompt, text");
+  EXPECT_CONTAINS(error_of<ConfigError>([] { find_format("vicuna"); }),
+                  "unknown format \"vicuna\"; known: messages, sharegpt, alpaca, ids, gsm8k, instruction, prompt, text");
+  const Json asked = {{"instruction", "i"}, {"output", "o"}, {"history", Json::array({{"q", "a"}})}};
+  EXPECT_CONTAINS(error_of<FormatError>([&] { rendered("instruction", asked); }),
+                  "f:1: format instruction has no place for system and history");
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ TEST(JsonLinesRead, ToleratesOneByteOrderMark) {
 TEST(JsonLinesRead, NamesFileAndLine) {
   EXPECT_CONTAINS(refusal("1\n\n{\"a\":}\n"), "x.jsonl:3: not valid JSON");
   EXPECT_CONTAINS(refusal("1 2\n"), "x.jsonl:1: not valid JSON");
+  EXPECT_CONTAINS(refusal("1\n   {\"a\": }\n"), "x.jsonl:2: not valid JSON at column 10 (");  // as an editor counts
   EXPECT_CONTAINS(refusal("1\n{\"a\":1,\"a\":2}\n"), "x.jsonl:2: duplicate key \"a\"");
   EXPECT_CONTAINS(refusal("1\n\"\xC3(\"\n"), "x.jsonl:2: not valid UTF-8");
   EXPECT_CONTAINS(refusal("\xFF\n"), "x.jsonl:1: not valid UTF-8");

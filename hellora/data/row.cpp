@@ -1,0 +1,82 @@
+#include "hellora/data/row.h"
+
+#include "hellora/core/error.h"
+#include "hellora/core/text.h"
+#include "hellora/data/chat_rows.h"
+
+namespace hellora {
+namespace {
+
+std::string template_names() {
+  std::vector<std::string> names;
+  for (const NamedTemplate& one : named_templates()) names.emplace_back(one.name);
+  return join(names, ", ");
+}
+
+}  // namespace
+
+std::optional<ChatTemplate> resolve_chat_template(const DataConfig& config, const std::filesystem::path& model) {
+  if (config.chat_template == "auto") return ChatTemplate::load(model);
+  return ChatTemplate::choose(config.chat_template, model);
+}
+
+std::vector<TokenRow> RowMaker::rows(const Json& record, const std::string& where) {
+  if (format_ == nullptr) format_ = config_.format == "auto" ? &detect_format(record, where) : &find_format(config_.format);
+  switch (format_->shape) {
+    case RecordShape::text: return {text_row(record, where)};
+    case RecordShape::ids: return {ids_row(record, where)};
+    case RecordShape::chat: break;
+  }
+  if (chat_ == nullptr) {
+    throw ConfigError(where + ": records of format " + std::string(format_->name) +
+                      " need a chat template and the model has none; set data.chat_template to a file or one of " + template_names());
+  }
+  return chat_rows(*chat_, tokenizer_, format_->conversation(record, where), config_.train_on, where);
+}
+
+TokenRow RowMaker::text_row(const Json& record, const std::string& where) const {
+  PromptCompletion text = render(*format_, record, where);
+  TokenRow row;
+  // The beginning-of-text mark, where a tokenizer adds one, comes once: with the prompt, or with the text when there is none.
+  if (!text.prompt.empty()) row.ids = tokenizer_.encode(text.prompt, true);
+  const size_t prompt = row.ids.size();
+  const std::vector<int64_t> completion = tokenizer_.encode(text.completion, text.prompt.empty());
+  row.ids.insert(row.ids.end(), completion.begin(), completion.end());
+  if (const std::optional<int64_t> eos = tokenizer_.eos()) row.ids.push_back(*eos);
+  row.labels = row.ids;
+  if (config_.train_on != "all") std::fill_n(row.labels.begin(), prompt, kIgnore);
+  row.text = std::move(text.prompt);
+  row.text += text.completion;
+  return row;
+}
+
+TokenRow RowMaker::ids_row(const Json& record, const std::string& where) const {
+  TokenRow row;
+  row.ids = ints_member(record, "input_ids", where);
+  for (const int64_t id : row.ids) {
+    if (id < 0) throw FormatError(where + ": \"input_ids\" holds " + std::to_string(id) + ", which is no token id");
+  }
+  row.labels = row.ids;
+  if (has(record, "labels") && has(record, "prompt_length"))
+    throw FormatError(where + ": \"labels\" and \"prompt_length\" exclude each other");
+  if (has(record, "labels")) {
+    const std::vector<int64_t> labels = ints_member(record, "labels", where);
+    if (labels.size() != row.ids.size()) {
+      throw FormatError(where + ": \"labels\" has " + std::to_string(labels.size()) + " entries, \"input_ids\" " +
+                        std::to_string(row.ids.size()));
+    }
+    for (const int64_t label : labels) {
+      if (label < 0 && label != kIgnore)
+        throw FormatError(where + ": \"labels\" holds " + std::to_string(label) + "; expected token ids or -100");
+    }
+    if (config_.train_on != "all") row.labels = labels;
+  }
+  const int64_t prompt = int_or(record, "prompt_length", 0, where);
+  if (prompt < 0 || prompt > static_cast<int64_t>(row.ids.size())) {
+    throw FormatError(where + ": \"prompt_length\" is " + std::to_string(prompt) + ", \"input_ids\" has " + std::to_string(row.ids.size()));
+  }
+  if (config_.train_on != "all") std::fill_n(row.labels.begin(), prompt, kIgnore);
+  return row;  // text: decoding costs more than it is worth here, `inspect` does it
+}
+
+}  // namespace hellora

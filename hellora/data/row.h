@@ -1,0 +1,51 @@
+// A record as the model sees it: text, token ids, and which of them are learned.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hellora/data/config.h"
+#include "hellora/data/format.h"
+#include "hellora/text/chat_template.h"
+#include "hellora/text/tokenizer.h"
+
+namespace hellora {
+
+inline constexpr int64_t kIgnore = -100;
+
+/// labels[i] is ids[i] where that token is learned (for pre-tokenised records what their labels say), else kIgnore.
+struct TokenRow {
+  std::string text;
+  std::vector<int64_t> ids, labels;
+  bool supervised(size_t i) const { return labels[i] != kIgnore; }
+};
+
+/// The template that `data.chat_template` names: `auto` is the model's own, which may be none.
+std::optional<ChatTemplate> resolve_chat_template(const DataConfig& config, const std::filesystem::path& model);
+
+/// Turns records into rows. The settings and the tokenizer must outlive it; `chat` may be null.
+class RowMaker {
+ public:
+  RowMaker(const DataConfig& config, const Tokenizer& tokenizer, const ChatTemplate* chat)
+      : config_(config), tokenizer_(tokenizer), chat_(chat) {}
+  /// The next record decides the format again, unless `data.format` names one.
+  void begin_file() { format_ = nullptr; }
+  /// One row; a conversation whose template rewrites earlier turns may need one row per supervised turn. FormatError, DataError and
+  /// ConfigError begin with `where`.
+  std::vector<TokenRow> rows(const Json& record, const std::string& where);
+  /// The format of the current file, null before its first record.
+  const RecordFormat* format() const { return format_; }
+
+ private:
+  TokenRow text_row(const Json& record, const std::string& where) const;
+  TokenRow ids_row(const Json& record, const std::string& where) const;
+
+  const DataConfig& config_;
+  const Tokenizer& tokenizer_;
+  const ChatTemplate* chat_;
+  const RecordFormat* format_ = nullptr;
+};
+
+}  // namespace hellora
