@@ -13,6 +13,7 @@ constexpr auto kCommands = std::to_array<CommandRow>({
     {"train", "train adapters (or weights) and write a run folder", make_train},
     {"eval", "loss on a file, or an evaluation task", make_eval},
     {"generate", "continue a prompt", make_generate},
+    {"chat", "talk to a model in the terminal", make_chat},
     {"forward", "logits, routing and loss of token ids, for comparisons", make_forward},
     {"tokenize", "text lines to token ids, or back", make_tokenize},
     {"merge", "write the model with an adapter folded in, and prove it", make_merge},

@@ -12,6 +12,7 @@ std::unique_ptr<Command> make_select();
 std::unique_ptr<Command> make_train();
 std::unique_ptr<Command> make_eval();
 std::unique_ptr<Command> make_generate();
+std::unique_ptr<Command> make_chat();
 std::unique_ptr<Command> make_forward();
 std::unique_ptr<Command> make_tokenize();
 std::unique_ptr<Command> make_merge();

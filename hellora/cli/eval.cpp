@@ -21,7 +21,10 @@ class Eval : public Command {
     app.add_option("--data", data_, "JSON Lines files: loss and perplexity; or one file of the task's rows");
     app.add_option("--shots-data", shots_data_, "JSON Lines that few-shot examples come from");
     app.add_option("--format", format_, "record format; auto: the adapter's, else detected");
-    app.add_option("--train-on", train_on_, "which tokens count: completion or all; default: as the adapter was trained");
+    app.add_option("--train-on", train_on_,
+                   "which tokens count: completion, last-turn, all-turns or all; default: as the adapter was trained")
+        ->check(CLI::IsMember({"completion", "last-turn", "all-turns", "all"}));
+    app.add_option("--chat-template", chat_template_, "built-in name or file; auto: the adapter's, else the model's own");
     app.add_option("--max-length", max_length_, "longer rows are skipped")->check(CLI::Range(1, 1 << 20));
     app.add_option("--limit", options_.limit, "first rows only")->check(CLI::Range(0, INT32_MAX));
     app.add_option("--shots", options_.shots, "examples before each question")->check(CLI::Range(0, 64));
@@ -62,7 +65,9 @@ class Eval : public Command {
     config.format = format_ != "auto" || origin.data_format.empty() ? format_ : origin.data_format;
     config.train_on = !train_on_.empty() ? train_on_ : space.adapter.adapters ? origin.train_on : "completion";
     config.max_length = std::min(max_length_, space.decoder->shape().max_positions);
-    Dataset data = load_dataset(data_, config, *space.tokenizer, space.decoder->shape().vocab);
+    config.chat_template = space.adapter.adapters ? trained_chat_template(origin, model_.adapter) : chat_template_;
+    if (chat_template_ != "auto") config.chat_template = chat_template_;
+    Dataset data = load_rows(data_, config, space, model_.model);
     if (options_.limit > 0 && static_cast<size_t>(options_.limit) < data.examples.size())
       data.examples.resize(static_cast<size_t>(options_.limit));
     log_info("data: " + describe(data));
@@ -87,7 +92,7 @@ class Eval : public Command {
   ModelOptions model_;
   TaskOptions options_;
   std::vector<std::string> tasks_, data_;
-  std::string shots_data_, format_ = "auto", train_on_, out_;
+  std::string shots_data_, format_ = "auto", train_on_, chat_template_ = "auto", out_;
   int64_t max_length_ = 2048;
 };
 

@@ -2,6 +2,7 @@
 
 #include "hellora/cli/commands.h"
 #include "hellora/cli/workspace.h"
+#include "hellora/core/error.h"
 #include "hellora/data/format.h"
 #include "hellora/eval/generate.h"
 
@@ -14,6 +15,7 @@ class Generate : public Command {
     model_.declare(app);
     app.add_option("--prompt", prompt_, "text to continue")->required();
     app.add_flag("--raw", raw_, "take the prompt as it is, without the template of the adapter's training data");
+    app.add_option("--chat-template", chat_template_, "built-in name or file; auto: what the adapter was trained with");
     app.add_option("--max-new-tokens", config_.max_new_tokens, "at most so many")->check(CLI::Range(1, 1 << 20));
     app.add_option("--temperature", config_.temperature, "0: the most probable token")->check(CLI::Range(0.0, 100.0));
     app.add_option("--top-p", config_.top_p, "smallest set of tokens with this probability")->check(CLI::Range(1e-6, 1.0));
@@ -21,15 +23,22 @@ class Generate : public Command {
 
   /// The text as training showed it: through the template that travels in the adapter.
   std::string templated(const Workspace& space) const {
-    const std::string& format = space.adapter.origin.data_format;
-    return raw_ || format.empty() ? prompt_ : render_prompt(find_format(format), prompt_);
+    const std::string& name = space.adapter.origin.data_format;
+    if (raw_) return prompt_;
+    const bool chats = chat_template_ != "auto" || (!name.empty() && find_format(name).shape == RecordShape::chat);
+    if (!chats) return name.empty() ? prompt_ : render_prompt(find_format(name), prompt_);
+    const auto chat = find_chat_template(chat_template_, space, model_.model, model_.adapter);
+    if (!chat) throw ConfigError(model_.model + ": the model has no chat template; give --chat-template NAME or FILE");
+    ChatOptions options;
+    options.add_generation_prompt = true;
+    return chat->render(Json::array({{{"role", "user"}, {"content", prompt_}}}), nullptr, options).text;
   }
 
   int run(const Common& common) override {
     const Workspace space = model_.open();
     const Tokenizer& tokenizer = *space.tokenizer;
     config_.seed = static_cast<uint64_t>(common.seed);
-    if (tokenizer.eos()) config_.stop_ids.push_back(*tokenizer.eos());
+    config_.stop_ids = stop_ids(space);
     StreamDecoder stream(tokenizer);
     const std::vector<std::vector<int64_t>> prompts = {tokenizer.encode(templated(space))};
     const OnToken show = [&](size_t, int64_t id) { std::cout << stream.push(id) << std::flush; };
@@ -46,6 +55,7 @@ class Generate : public Command {
   ModelOptions model_;
   GenerateConfig config_;
   std::string prompt_;
+  std::string chat_template_ = "auto";
   bool raw_ = false;
 };
 

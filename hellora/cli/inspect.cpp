@@ -2,10 +2,12 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
+#include "hellora/cli/inspect_data.h"
 #include "hellora/cli/selection.h"
 #include "hellora/cli/table.h"
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
+#include "hellora/data/format.h"
 #include "hellora/io/checkpoint.h"
 #include "hellora/model/arch.h"
 #include "hellora/model/count.h"
@@ -134,9 +136,26 @@ Description describe_path(const Path& path) {
 
 class Inspect : public Command {
  public:
-  void declare(CLI::App& app) override { app.add_option("path", path_, "file or folder")->required(); }
+  void declare(CLI::App& app) override {
+    app.add_option("path", path_, "file or folder");
+    app.add_option("--data", data_.files, "JSON Lines files: shows records as the model sees them");
+    app.add_option("--model", data_.model, "with --data: the folder whose tokenizer and chat template are used");
+    app.add_option("--n", data_.shown, "with --data: rows to show")->check(CLI::Range(0, 1 << 20));
+    app.add_option("--format", data_.data.format, "with --data: record format");
+    app.add_option("--train-on", data_.data.train_on, "with --data: which tokens are supervised")
+        ->check(CLI::IsMember({"completion", "last-turn", "all-turns", "all"}));
+    app.add_option("--chat-template", data_.data.chat_template, "with --data: built-in name or file; auto: the model's own");
+    app.add_option("--max-length", data_.data.max_length, "with --data: longer rows are counted")->check(CLI::Range(2, 1 << 20));
+  }
 
   int run(const Common& common) override {
+    if (path_.empty() == data_.files.empty()) throw ConfigError("inspect: give either a path or --data FILE with --model DIR");
+    if (!data_.files.empty()) {
+      if (data_.model.empty()) throw ConfigError("inspect: --data needs --model DIR");
+      if (data_.data.format != "auto") find_format(data_.data.format);
+      inspect_data(data_, common.json);
+      return 0;
+    }
     const Description description = describe_path(path_);
     if (common.json) {
       std::cout << description.json.dump() << "\n";
@@ -148,6 +167,7 @@ class Inspect : public Command {
 
  private:
   std::string path_;
+  InspectData data_;
 };
 
 }  // namespace

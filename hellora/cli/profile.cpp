@@ -39,7 +39,7 @@ class ProfileCommand : public Command {
     require_key(config, "model", !config.model.empty());
     require_key(config, "data.train", !config.data.train.empty());
     Workspace space = open_model(config.model, config.compute.weights, true, resolve_compute(&config.compute));
-    const Dataset data = load_dataset(config.data.train, config.data, *space.tokenizer, space.decoder->shape().vocab);
+    const Dataset data = load_rows(config.data.train, config.data, space, config.model);
     log_info("data: " + describe(data));
     const Profile profile = take_profile(config, space, data, common.quiet);
     write_profile(out_, profile);

@@ -160,14 +160,18 @@ void write_result(const RunConfig& config, Workspace& space, const AdapterSet& a
     write_full_model(*space.checkpoint, space.decoder->shape(), adapters, outcome.adapter);
     return;
   }
+  // A template that is a file goes along: the adapter must not depend on a path.
+  const bool from_file = config.data.chat_template != "auto" && fs::exists(config.data.chat_template);
   AdapterOrigin origin{plan,
                        model_hash(*space.decoder),
                        config.model,
                        train.format,
                        config.data.train_on,
+                       from_file ? kAdapterTemplate : config.data.chat_template,
                        Json{{"seed", config.seed}, {"steps", outcome.result.steps}, {"data_hash", identity["data"]}}};
   outcome.adapter = Path(config.output) / "adapter";
   write_adapter(outcome.adapter, adapters, origin, space.decoder->shape());
+  if (from_file) write_text_atomic(outcome.adapter / kAdapterTemplate, read_text(config.data.chat_template));
 }
 
 void check_exports(const std::vector<std::string>& names) {
@@ -293,10 +297,10 @@ Prepared prepare_training(RunConfig* config, const Path& resume, bool overwrite,
   out.space = open_model(config->model, config->compute.weights, true, resolve_compute(&config->compute));
   const ModelShape& shape = out.space.decoder->shape();
   settle_memory(config, shape);
-  out.train = load_dataset(config->data.train, config->data, *out.space.tokenizer, shape.vocab);
+  out.train = load_rows(config->data.train, config->data, out.space, config->model);
   log_info("training data: " + describe(out.train));
   if (!config->data.eval.empty()) {
-    out.eval = load_dataset(config->data.eval, config->data, *out.space.tokenizer, shape.vocab);
+    out.eval = load_rows(config->data.eval, config->data, out.space, config->model);
     log_info("evaluation data: " + describe(*out.eval));
   }
   const bool has_plan = continues && fs::exists(folder / "plan.json"), keeps_plan = has_plan && config->select.plan.empty();

@@ -22,6 +22,38 @@ Workspace open_model(const Path& folder, const std::string& weights, bool with_t
   return space;
 }
 
+Dataset load_rows(const std::vector<std::string>& files, const DataConfig& config, const Workspace& space, const Path& folder) {
+  const std::optional<ChatTemplate> chat = resolve_chat_template(config, folder);
+  return load_dataset(files, config, *space.tokenizer, space.decoder->shape().vocab, chat ? &*chat : nullptr);
+}
+
+std::string trained_chat_template(const AdapterOrigin& origin, const Path& adapter) {
+  if (origin.chat_template == kAdapterTemplate) return (adapter / kAdapterTemplate).string();
+  return origin.chat_template;
+}
+
+std::optional<ChatTemplate> find_chat_template(const std::string& setting, const Workspace& space, const Path& model, const Path& adapter) {
+  DataConfig config;
+  config.chat_template = setting == "auto" && space.adapter.adapters ? trained_chat_template(space.adapter.origin, adapter) : setting;
+  return resolve_chat_template(config, model);
+}
+
+std::vector<int64_t> stop_ids(const Workspace& space) {
+  std::vector<int64_t> ids;
+  const auto add = [&](const Json& config) {
+    if (!has(config, "eos_token_id")) return;
+    const Json& eos = config["eos_token_id"];
+    for (const Json& one : eos.is_array() ? eos : Json::array({eos})) {
+      if (one.is_number_integer()) ids.push_back(one.get<int64_t>());
+    }
+  };
+  if (space.tokenizer->eos()) ids.push_back(*space.tokenizer->eos());
+  add(space.checkpoint->config());
+  const Path more = space.checkpoint->folder() / "generation_config.json";
+  if (std::filesystem::exists(more)) add(parse_json(read_text(more), more.string()));
+  return ids;
+}
+
 Compute resolve_compute(ComputeConfig* config) {
   // bf16 products read bf16 weights: with fp32 storage auto keeps everything fp32.
   const bool fast = kernels::active_row().bf16_products && config->weights == "bf16";

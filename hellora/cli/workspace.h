@@ -10,6 +10,9 @@
 
 namespace hellora {
 
+/// The chat template of the training beside the adapter, where it was a file.
+inline constexpr const char* kAdapterTemplate = "chat_template.jinja";
+
 struct Workspace {
   std::unique_ptr<Checkpoint> checkpoint;
   std::unique_ptr<Decoder> decoder;
@@ -19,6 +22,17 @@ struct Workspace {
 
 /// Loads model and tokenizer; `weights` is "bf16" or "fp32". A model that does not fit is refused before loading.
 Workspace open_model(const Path& folder, const std::string& weights, bool with_tokenizer = true, const Compute& compute = {});
+
+/// Reads data with the chat template that the settings name, for the model in `folder`.
+Dataset load_rows(const std::vector<std::string>& files, const DataConfig& config, const Workspace& space, const Path& folder);
+
+/// The chat template of a built-in name, a file, or (auto) the adapter's training, else the model's own, which may be none.
+std::optional<ChatTemplate> find_chat_template(const std::string& setting, const Workspace& space, const Path& model, const Path& adapter);
+/// data.chat_template as the adapter was trained with.
+std::string trained_chat_template(const AdapterOrigin& origin, const Path& adapter);
+
+/// Ids that end an answer: the tokenizer's end of text and eos_token_id of config.json and generation_config.json.
+std::vector<int64_t> stop_ids(const Workspace& space);
 
 /// Replaces `auto` in compute.matmul and compute.saved by what this processor takes, and returns it for the engine.
 Compute resolve_compute(ComputeConfig* config);

@@ -82,7 +82,7 @@ std::vector<std::vector<int64_t>> generate(const Decoder& decoder, std::span<con
   }
   Forward forward;
   forward.cache = &cache;
-  for (int64_t made = 0; made < config.max_new_tokens && !rows.empty(); ++made) {
+  for (int64_t made = 0; made < config.max_new_tokens && !rows.empty() && !(config.stop && config.stop()); ++made) {
     const Batch batch = batch_of(rows);
     const Tensor h_TD = decoder.hidden(batch, forward);
     std::vector<int64_t> last;

@@ -15,6 +15,7 @@ struct GenerateConfig {
   double top_p = 1;               // smallest set of ids whose probabilities reach this sum
   uint64_t seed = 0;              // a sample is a function of (seed, row, position)
   std::vector<int64_t> stop_ids;  // end a row; not part of the result
+  std::function<bool()> stop;     // asked after every token: true ends all rows
 };
 
 /// Called with each new id (stop ids excepted).

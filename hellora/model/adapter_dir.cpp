@@ -138,6 +138,7 @@ AdapterOrigin read_origin(const Path& path) {
   origin.model_hash = string_or(json, "model_hash", "", where);
   origin.data_format = string_or(json, "data_format", "", where);
   origin.train_on = string_or(json, "train_on", "completion", where);
+  origin.chat_template = string_or(json, "chat_template", "auto", where);
   if (has(json, "run")) origin.run = json["run"];
   return origin;
 }
@@ -216,6 +217,7 @@ void write_adapter(const Path& folder, const AdapterSet& adapters, const Adapter
   ours["model_hash"] = origin.model_hash;
   ours["data_format"] = origin.data_format;
   ours["train_on"] = origin.train_on;
+  ours["chat_template"] = origin.chat_template;
   ours["run"] = origin.run;
   write_text_atomic(folder / "hellora.json", ours.dump(1) + "\n");
 }

@@ -13,7 +13,8 @@ struct AdapterOrigin {
   std::string model_hash, base_path;
   std::string data_format;  // template that made the training text; eval and generate reuse it
   std::string train_on = "completion";
-  Json run = Json::object();  // seed, data hash, steps, …
+  std::string chat_template = "auto";  // data.chat_template of the training; a file lies in the adapter's folder
+  Json run = Json::object();           // seed, data hash, steps, …
 };
 
 /// Writes adapter_model.safetensors (fp32), adapter_config.json, hellora.json into `folder`. `r` is the largest rank, and

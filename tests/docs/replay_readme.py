@@ -201,7 +201,7 @@ class Document:
         self.own_yaml = next((block for block in blocks if block.language == "yaml"), None) if self.is_readme else None
         if self.own_yaml and self.own_yaml.text:
             self.program.write("my.yaml", self.own_yaml.text)
-        rules = {"sh": self.commands, "text": self.transcript, "yaml": self.configuration}
+        rules = {"sh": self.commands, "text": self.transcript, "yaml": self.configuration, "cpp": self.source}
         for block in blocks:
             if block.text is None:
                 self.check(block.line, "block", "does not end")
@@ -212,6 +212,11 @@ class Document:
         if self.is_readme:
             self.words()
         return self.checks
+
+    def source(self, block):
+        """Code that a document shows stands in the program, word for word."""
+        files = (path.read_text(encoding="utf-8") for path in sorted((ROOT / "hellora").rglob("*.cpp")))
+        self.check(block.line, "cpp block", None if any(block.text.strip() in text for text in files) else "no source file holds this code")
 
     def commands(self, block):
         for line, command in commands_in(block):

@@ -156,7 +156,7 @@ top_k_too_large config.json: key "num_experts_per_tok" is 9; expected 1 to 8
 zero_layers config.json: key "num_hidden_layers" is 0
 huge_vocab config.json: key "vocab_size"
 quantized config.json: quantization_config
-rope config.json: rope_scaling: .*yarn
+rope config.json: rope_scaling: .*longrope
 duplicate_key config.json: duplicate key "model_type"
 broken_config config.json: not valid JSON
 array_config config.json: expected a JSON object

@@ -93,7 +93,7 @@ def hostile_models():
     copy_model("zero_layers", settings={"num_hidden_layers": 0})
     copy_model("huge_vocab", settings={"vocab_size": 1 << 40})
     copy_model("quantized", settings={"quantization_config": {"bits": 4}})
-    copy_model("rope", settings={"rope_scaling": {"rope_type": "yarn", "factor": 4}})
+    copy_model("rope", settings={"rope_scaling": {"rope_type": "longrope", "factor": 4}})
     copy_model("duplicate_key", text='{"model_type": "olmoe", "model_type": "olmoe"}')
     copy_model("broken_config", text='{"model_type": ')
     copy_model("array_config", text="[]")

@@ -172,13 +172,13 @@ TEST_P(MethodRow, SurvivesItsFile) {
     EXPECT_TRUE(same_bytes(all_logits(*load_decoder(Checkpoint(folder / "model"), {}), batch), want));
     return;
   }
-  write_adapter(folder / "a", subject.adapters, {late_plan(), "", "base", "", "completion", Json::object()}, tiny_shape());
+  write_adapter(folder / "a", subject.adapters, {late_plan(), "", "base", "", "completion", "auto", Json::object()}, tiny_shape());
   const LoadedAdapter loaded = read_adapter(folder / "a", tiny_shape());
   EXPECT_EQ(loaded.adapters->method().name, method().name);
   EXPECT_TRUE(same_bytes(loaded.adapters->flat_param(), subject.adapters.flat_param()));
   subject.decoder().bind(loaded.adapters.get());
   EXPECT_TRUE(same_bytes(all_logits(subject.decoder(), batch), want));
-  write_adapter(folder / "b", *loaded.adapters, {late_plan(), "", "base", "", "completion", Json::object()}, tiny_shape());
+  write_adapter(folder / "b", *loaded.adapters, {late_plan(), "", "base", "", "completion", "auto", Json::object()}, tiny_shape());
   for (const char* file : {"adapter_model.safetensors", "adapter_config.json", "hellora.json"}) {
     EXPECT_EQ(slurp(folder / "a" / file), slurp(folder / "b" / file)) << file;
   }
