@@ -95,7 +95,7 @@ CASES = {
     },
     "deepseek/base": {"seed": 1, "options": {}, "more": ("lora",)},
     "llama/base": {"seed": 1, "options": {"tie_word_embeddings": True, "rope_theta": 100.0, "rope_scaling": LLAMA3}, "more": ("lora",)},
-    "llama/linear": {"seed": 1, "options": {"attention_bias": False, "rope_scaling": {"rope_type": "linear", "factor": 4.0}}},
+    "llama/linear": {"seed": 1, "options": {"attention_bias": True, "rope_scaling": {"rope_type": "linear", "factor": 4.0}}},
     "mistral/base": {"seed": 1, "options": {}, "more": ("lora",)},
     "mistral/sliding": {"seed": 1, "options": {"sliding_window": 4}},
 }
