@@ -42,9 +42,16 @@ PackedBatch pack(const Dataset& dataset, std::span<const int64_t> examples) {
     batch.ids.insert(batch.ids.end(), example.ids.begin(), example.ids.end());
     batch.targets.insert(batch.targets.end(), example.targets.begin(), example.targets.end());
     for (int64_t p = 0; p < length; ++p) batch.positions.push_back(p);
-    batch.supervised += example.supervised();
+    batch.supervised += example.supervised;
   }
   return batch;
+}
+
+void will_need(const Dataset& dataset, std::span<const int64_t> examples) {
+  for (const int64_t i : examples) {
+    const Example& example = dataset.examples[static_cast<size_t>(i)];
+    dataset.rows->will_need({example.ids, example.targets});
+  }
 }
 
 std::vector<std::vector<int64_t>> epoch_batches(const Dataset& dataset, const PackingRule& rule, uint64_t seed, int64_t epoch) {
