@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <iterator>
-#include <limits>
 #include <string>
 #include <system_error>
 
@@ -42,11 +40,11 @@ int open_unnamed(const Path& folder) {
   return named;
 }
 
-int32_t narrow(int64_t id) {
-  if (id < std::numeric_limits<int32_t>::min() || id > std::numeric_limits<int32_t>::max()) {
-    throw DataError("token id " + std::to_string(id) + " does not fit into 32 bits");
+void narrow(std::span<const int64_t> ids, int32_t* out) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    out[i] = static_cast<int32_t>(ids[i]);
+    if (out[i] != ids[i]) throw DataError("token id " + std::to_string(ids[i]) + " does not fit into 32 bits");
   }
-  return static_cast<int32_t>(id);
 }
 
 }  // namespace
@@ -100,8 +98,9 @@ TokenStore::~TokenStore() = default;
 
 StoredRow TokenStore::append(std::span<const int64_t> ids, std::span<const int64_t> targets) {
   HELLORA_CHECK(ids.size() == targets.size(), "a row has one target for each id");
-  row_.clear();
-  for (const std::span<const int64_t> part : {ids, targets}) std::transform(part.begin(), part.end(), std::back_inserter(row_), narrow);
+  row_.resize(2 * ids.size());
+  narrow(ids, row_.data());
+  narrow(targets, row_.data() + ids.size());
   const int32_t* data = keep(row_);
   return {{data, ids.size()}, {data + ids.size(), ids.size()}};
 }

@@ -76,11 +76,14 @@ TEST(TokenStore, KeepsTheSameRowsInMemoryAndOnTheDisk) {
 }
 
 TEST(TokenStore, SaysWhereThereIsNoRoom) {
-  TokenStore store(0);
+  const std::string reason = "cannot keep token rows in /nonexistent/folder: No such file or directory; set TMPDIR";
+  const TempFolder folder;
+  const std::string file = put_file(folder / "rows.jsonl", R"({"text":"ab"})").string();
+  const Tokenizer& tokenizer = byte_tokenizer();  // made with a folder of its own
   const TemporaryDirectory there("/nonexistent/folder");
-  const std::string error = error_of<DataError>([&] { store.append(Ids{1}, Ids{2}); });
-  EXPECT_CONTAINS(error, "cannot keep token rows in /nonexistent/folder: No such file or directory; set TMPDIR");
-  EXPECT_CONTAINS(error_of<DataError>([&] { load_dataset({"data/x"}, {}, byte_tokenizer(), kVocab, nullptr, {1, 0}); }), "data/x");
+  TokenStore store(0);
+  EXPECT_CONTAINS(error_of<DataError>([&] { store.append(Ids{1}, Ids{2}); }), reason);
+  EXPECT_CONTAINS(error_of<DataError>([&] { load_dataset({file}, {}, tokenizer, kVocab, nullptr, {1, 0}); }), reason);
 }
 
 /// A file may grow no further: what a full disk does, without one.
