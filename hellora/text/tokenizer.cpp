@@ -152,14 +152,18 @@ struct Tokenizer::Impl {
   std::string decode_bytes(std::span<const int64_t> ids, bool skip_special) const {
     std::string text;
     for (const int64_t id : ids) {
-      const auto i = static_cast<size_t>(id);
-      if (id < 0 || i >= ends.size()) refuse_id(id);
-      const size_t begin = i == 0 ? 0 : ends[i - 1], length = ends[i] - begin;
-      if (length == 0 && !tokens[i]) refuse_id(id);  // looked up for few: `tokens` is large
-      if (skip_special && special_ids[i] != 0) continue;
-      text.append(bytes, begin, length);
+      const std::string_view one = bytes_of(id);
+      if (!skip_special || special_ids[static_cast<size_t>(id)] == 0) text += one;
     }
     return is_utf8(text) ? text : replace_broken_utf8(text);
+  }
+
+  std::string_view bytes_of(int64_t id) const {
+    const auto i = static_cast<size_t>(id);
+    if (id < 0 || i >= ends.size()) refuse_id(id);
+    const size_t begin = i == 0 ? 0 : ends[i - 1], length = ends[i] - begin;
+    if (length == 0 && !tokens[i]) refuse_id(id);  // looked up for few: `tokens` is large
+    return std::string_view(bytes).substr(begin, length);
   }
 
   [[noreturn]] static void refuse_id(int64_t id) { throw DataError("token id " + std::to_string(id) + " is not in the vocabulary"); }
@@ -214,13 +218,15 @@ std::vector<int64_t> Tokenizer::encode(std::string_view text, bool add_special) 
 }
 
 std::string Tokenizer::decode(std::span<const int64_t> ids, bool skip_special) const {
-  if (!impl_->ends.empty()) return impl_->decode_bytes(ids, skip_special);
+  if (joins_bytes()) return impl_->decode_bytes(ids, skip_special);
   DecodeStream stream(impl_->decoder);
   std::string text;
   for (const int64_t id : ids) text += impl_->decode_next(stream, id, skip_special);
   return text + stream.finish();
 }
 
+bool Tokenizer::joins_bytes() const { return !impl_->ends.empty(); }
+std::string_view Tokenizer::bytes_of(int64_t id) const { return impl_->bytes_of(id); }
 std::optional<int64_t> Tokenizer::id_of(std::string_view token) const { return impl_->find(token); }
 int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(impl_->tokens.size()); }
 std::optional<int64_t> Tokenizer::eos() const { return impl_->eos; }
