@@ -12,7 +12,7 @@ namespace hellora {
 namespace {
 
 // Read before they are worked on together. Not more: a block waits for its slowest record, and is held in memory.
-constexpr size_t kBlockRecords = 256, kBlockBytes = size_t{8} << 20;
+constexpr size_t kBlockRecords = 2048, kBlockBytes = size_t{8} << 20;
 
 struct Row {
   std::vector<int64_t> ids, targets;

@@ -41,7 +41,7 @@ struct LoadLimits {
   size_t rows_in_memory = TokenStore::kInMemory;
 };
 
-/// Reads, renders and tokenises, some hundred records at a time: files may be larger than memory. DataError when no row is left, when a
+/// Reads, renders and tokenises, some thousand records at a time: files may be larger than memory. DataError when no row is left, when a
 /// row is too long under `too_long: error`, or when the rows have no place (TokenStore). Errors are those of the first bad record.
 /// `vocab` is the model's: an id outside it is a DataError. `chat` renders conversations; null is an error once there is one.
 Dataset load_dataset(const std::vector<std::string>& files, const DataConfig& config, const Tokenizer& tokenizer, int64_t vocab,

@@ -57,12 +57,12 @@ void expect_same(const Dataset& a, const Dataset& b) {
 }
 
 TEST(Load, IsTheSameOnAnyNumberOfThreadsAndWithRowsOnTheDisk) {
-  const string lines = many_pairs(1500);
+  const string lines = many_pairs(5000);
   DataConfig cut = up_to(60);
   cut.too_long = "truncate";
   for (const DataConfig& config : {up_to(60), cut}) {
     const Dataset one = load(lines, {1}, config);
-    EXPECT_EQ(one.records, 1500);
+    EXPECT_EQ(one.records, 5000);
     EXPECT_TRUE(one.skipped_long + one.truncated > 0);
     EXPECT_EQ(one.skipped_empty > 0, one.truncated > 0);
     expect_same(load(lines, {4}, config), one);
@@ -90,7 +90,7 @@ TEST(Load, TheFirstBadRecordIsReported) {
   DataConfig strict = up_to(60);
   strict.too_long = "error";
   for (const auto& [bad, reason] : cases) {
-    for (const size_t at : {size_t{0}, size_t{255}, size_t{256}, size_t{300}}) {
+    for (const size_t at : {size_t{0}, size_t{300}, size_t{2047}, size_t{2048}}) {
       string lines;
       for (size_t i = 0; i < at; ++i) lines.append(good).append("\n");
       lines.append(bad).append("\n");
