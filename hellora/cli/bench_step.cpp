@@ -21,18 +21,16 @@ Dataset random_rows(int64_t rows, int64_t length, int64_t vocab, double supervis
   Dataset data;
   data.format = "text";
   for (int64_t r = 0; r < rows; ++r) {
-    Example example;
-    example.record = r;
+    std::vector<int64_t> ids;
     for (int64_t i = 0; i < length; ++i) {
       const auto bits = philox(make_key(seed, hash_text("bench"), r), {static_cast<uint32_t>(i), 0, 0, 0});
-      example.ids.push_back(static_cast<int64_t>(bits[0] % static_cast<uint64_t>(vocab)));
+      ids.push_back(static_cast<int64_t>(bits[0] % static_cast<uint64_t>(vocab)));
     }
-    example.targets.assign(example.ids.begin() + 1, example.ids.end());
-    example.targets.push_back(kIgnore);
+    std::vector<int64_t> targets(ids.begin() + 1, ids.end());
+    targets.push_back(kIgnore);
     const auto prompt = static_cast<size_t>((1 - supervised) * static_cast<double>(length));
-    std::fill(example.targets.begin(), example.targets.begin() + static_cast<std::ptrdiff_t>(std::min(prompt, example.targets.size() - 2)),
-              kIgnore);
-    data.examples.push_back(std::move(example));
+    std::fill(targets.begin(), targets.begin() + static_cast<std::ptrdiff_t>(std::min(prompt, targets.size() - 2)), kIgnore);
+    data.add(ids, targets, r);
   }
   return data;
 }

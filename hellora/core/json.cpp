@@ -43,9 +43,10 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
   bool end_array() override { return close(); }
 
   bool key(std::string& name) override {
-    if (!open_.back().names.insert(name).second) throw FormatError(where_ + ": duplicate key \"" + name + "\"");
     using Members = Json::object_t;
-    open_.back().place->get_ref<Members&>().Members::Container::emplace_back(name, nullptr);
+    auto& members = open_.back().place->get_ref<Members&>();
+    if (!is_new(open_.back().names, members, name)) throw FormatError(where_ + ": duplicate key \"" + name + "\"");
+    members.Members::Container::emplace_back(name, nullptr);
     return true;
   }
 
@@ -58,6 +59,16 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
     Json* place;  // stays valid: its parent grows only after it is closed
     std::unordered_set<std::string> names;
   };
+
+  /// Small objects, which most are, are looked through; the names of others are kept.
+  static bool is_new(std::unordered_set<std::string>& names, const Json::object_t& members, const std::string& name) {
+    constexpr size_t kFew = 8;
+    if (members.size() < kFew) return std::none_of(members.begin(), members.end(), [&](const auto& one) { return one.first == name; });
+    if (names.empty()) {
+      for (const auto& one : members) names.insert(one.first);
+    }
+    return names.insert(name).second;
+  }
 
   /// The byte where reading stopped, as people count; the line only where there are several.
   std::string place(size_t position) const {

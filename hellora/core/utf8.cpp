@@ -1,5 +1,6 @@
 #include "hellora/core/utf8.h"
 
+#include <cstring>
 #include <utility>
 
 namespace hellora {
@@ -63,6 +64,13 @@ bool utf8_valid_at(std::string_view text, size_t at) { return scan(text, at).sec
 
 bool is_utf8(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
+    if (uint64_t eight = 0; at + sizeof eight <= text.size()) {
+      std::memcpy(&eight, text.data() + at, sizeof eight);
+      if ((eight & 0x8080808080808080U) == 0) {  // most texts are ASCII mostly
+        at += sizeof eight;
+        continue;
+      }
+    }
     if (static_cast<unsigned char>(text[at]) < 0x80) {
       ++at;
       continue;

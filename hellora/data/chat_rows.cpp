@@ -12,8 +12,12 @@ struct Renderer {
   const std::string& where;
 
   Rendered operator()(size_t count, bool prompt) const {
-    Json messages = Json::array();
-    for (size_t i = 0; i < count; ++i) messages.push_back(conversation.messages[i]);
+    Json some;
+    if (count < conversation.messages.size()) {
+      some = Json::array();
+      for (size_t i = 0; i < count; ++i) some.push_back(conversation.messages[i]);
+    }
+    const Json& messages = some.is_null() ? conversation.messages : some;
     ChatOptions options;
     options.add_generation_prompt = prompt;
     try {
@@ -47,9 +51,10 @@ struct Turn {
   TextSpan span;
 };
 
-Turn turn_of(const Renderer& render, size_t i) {
+/// `whole` is the text of all messages.
+Turn turn_of(const Renderer& render, const std::string& whole, size_t i) {
   const std::string prompt = render(i, true).text;
-  std::string text = render(i + 1, false).text;
+  std::string text = i + 1 == render.conversation.messages.size() ? whole : render(i + 1, false).text;
   if (!text.starts_with(prompt)) {
     throw DataError(render.where + ": messages[" + std::to_string(i) + "]: the template " + render.chat.where() +
                     " writes this turn otherwise than it begins it (its generation prompt is no prefix): mark it with {% generation %}");
@@ -98,7 +103,7 @@ std::vector<TokenRow> chat_rows(const ChatTemplate& chat, const Tokenizer& token
   std::vector<TextSpan> spans;
   bool consistent = true;
   for (const size_t i : learned) {
-    turns.push_back(turn_of(render, i));
+    turns.push_back(turn_of(render, whole.text, i));
     spans.push_back(turns.back().span);
     consistent = consistent && whole.text.starts_with(turns.back().text);
   }

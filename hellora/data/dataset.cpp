@@ -1,6 +1,7 @@
 #include "hellora/data/dataset.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "hellora/core/error.h"
 #include "hellora/core/hash.h"
@@ -10,45 +11,66 @@
 namespace hellora {
 namespace {
 
-struct Reader {
+// Read before they are worked on together. Not more: a block waits for its slowest record, and is held in memory.
+constexpr size_t kBlockRecords = 2048, kBlockBytes = size_t{8} << 20;
+
+struct Row {
+  std::vector<int64_t> ids, targets;
+};
+
+/// One record, and what became of it.
+struct Record {
+  std::string line, where;
+  std::vector<Row> rows;
+  int64_t skipped_long = 0, truncated = 0, skipped_empty = 0;
+  bool split = false;
+  std::exception_ptr error;
+};
+
+/// What is done to a record by itself, on any thread.
+struct Worker {
   const DataConfig& config;
   int64_t vocab;
-  RowMaker maker;
-  Dataset out;
 
-  void record(const Json& value, const std::string& where) {
-    std::vector<TokenRow> rows = maker.rows(value, where);
-    if (rows.size() > 1) ++out.split;
-    for (TokenRow& row : rows) add(std::move(row), where);
-    ++out.records;
-  }
-
-  void add(TokenRow row, const std::string& where) {
-    if (!shorten(row, where)) return;
-    check_ids(row, where);
-    Example example{std::move(row.ids), {}, out.records};
-    example.targets.assign(example.ids.size(), kIgnore);
-    for (size_t i = 0; i + 1 < example.ids.size(); ++i) example.targets[i] = row.labels[i + 1];
-    if (example.supervised() == 0) {
-      ++out.skipped_empty;
-    } else {
-      out.examples.push_back(std::move(example));
+  void work(const RowMaker& maker, Record& record) const {
+    try {
+      take(maker.rows(parse_json_line(record.line, record.where), record.where), record);
+    } catch (...) {
+      record.error = std::current_exception();
     }
   }
 
-  bool shorten(TokenRow& row, const std::string& where) {
+  void take(std::vector<TokenRow> rows, Record& record) const {
+    record.split = rows.size() > 1;
+    for (TokenRow& row : rows) {
+      if (!shorten(row, record)) continue;
+      check_ids(row, record.where);
+      Row out{std::move(row.ids), std::move(row.labels)};
+      if (!out.targets.empty()) {
+        std::move(out.targets.begin() + 1, out.targets.end(), out.targets.begin());
+        out.targets.back() = kIgnore;
+      }
+      if (std::all_of(out.targets.begin(), out.targets.end(), [](int64_t t) { return t == kIgnore; })) {
+        ++record.skipped_empty;
+      } else {
+        record.rows.push_back(std::move(out));
+      }
+    }
+  }
+
+  bool shorten(TokenRow& row, Record& record) const {
     const auto limit = static_cast<size_t>(config.max_length);
     if (row.ids.size() <= limit) return true;
     if (config.too_long == "error") {
-      throw DataError(where + ": " + std::to_string(row.ids.size()) + " tokens; data.max_length is " + std::to_string(limit));
+      throw DataError(record.where + ": " + std::to_string(row.ids.size()) + " tokens; data.max_length is " + std::to_string(limit));
     }
     if (config.too_long == "skip") {
-      ++out.skipped_long;
+      ++record.skipped_long;
       return false;
     }
     row.ids.resize(limit);
     row.labels.resize(limit);
-    ++out.truncated;
+    ++record.truncated;
     return true;
   }
 
@@ -61,23 +83,85 @@ struct Reader {
       }
     }
   }
+};
+
+struct Reader {
+  Worker worker;
+  RowMaker maker;
+  LoadLimits limits;
+  Dataset out;
+  bool formats_differ = false;
 
   void file(const std::string& name) {
     maker.begin_file();
-    for_each_json_line(name, [&](int64_t line, const Json& value) { record(value, name + ":" + std::to_string(line)); });
+    LineReader lines(name);
+    std::vector<Record> block;
+    for (bool more = true; more;) {
+      block.clear();
+      std::exception_ptr error;
+      try {
+        more = fill(lines, name, block);
+      } catch (...) {
+        error = std::current_exception();  // after those of the lines before it
+      }
+      work(block);
+      for (Record& record : block) merge(record);
+      if (error) std::rethrow_exception(error);
+    }
     if (maker.format() == nullptr) return;  // an empty file
     const std::string format(maker.format()->name);
     if (!formats_differ && !out.format.empty() && out.format != format) formats_differ = true;
     out.format = formats_differ ? "" : format;
   }
 
-  bool formats_differ = false;
+  /// False at the end of the file.
+  bool fill(LineReader& lines, const std::string& name, std::vector<Record>& block) const {
+    size_t bytes = 0;
+    while (block.size() < kBlockRecords && bytes < kBlockBytes) {
+      std::string line;
+      if (!lines.next(line)) return false;
+      bytes += line.size();
+      block.emplace_back();
+      block.back().line = std::move(line);
+      block.back().where.append(name).append(":").append(std::to_string(lines.number()));
+    }
+    return true;
+  }
+
+  void work(std::vector<Record>& block) {
+    if (block.empty()) return;
+    if (maker.format() == nullptr) maker.begin_file(parse_json_line(block[0].line, block[0].where), block[0].where);
+    const auto count = static_cast<int64_t>(block.size());
+    const auto one = [&](int64_t i) { worker.work(maker, block[static_cast<size_t>(i)]); };
+    // OpenMP's threads stay from block to block, and with them the tokenizer's caches.
+    if (limits.threads > 0) {
+#pragma omp parallel for schedule(dynamic) num_threads(limits.threads)
+      for (int64_t i = 0; i < count; ++i) one(i);
+    } else {
+#pragma omp parallel for schedule(dynamic)
+      for (int64_t i = 0; i < count; ++i) one(i);
+    }
+  }
+
+  void merge(Record& record) {
+    if (record.error) std::rethrow_exception(record.error);
+    for (const Row& row : record.rows) out.add(row.ids, row.targets, out.records);
+    out.skipped_long += record.skipped_long;
+    out.truncated += record.truncated;
+    out.skipped_empty += record.skipped_empty;
+    out.split += record.split ? 1 : 0;
+    ++out.records;
+  }
 };
 
 }  // namespace
 
-int64_t Example::supervised() const {
-  return static_cast<int64_t>(std::count_if(targets.begin(), targets.end(), [](int64_t t) { return t != kIgnore; }));
+void Dataset::add(std::span<const int64_t> ids, std::span<const int64_t> targets, int64_t record) {
+  const StoredRow row = rows->append(ids, targets);
+  const auto labels = std::count_if(targets.begin(), targets.end(), [](int64_t t) { return t != kIgnore; });
+  examples.push_back({row.ids, row.targets, record, static_cast<int64_t>(labels)});
+  hash = hash_bytes(std::as_bytes(ids), hash);  // of 64-bit words: checkpoints hold it
+  hash = hash_bytes(std::as_bytes(targets), hash);
 }
 
 int64_t Dataset::tokens() const {
@@ -88,13 +172,13 @@ int64_t Dataset::tokens() const {
 
 int64_t Dataset::supervised() const {
   int64_t total = 0;
-  for (const Example& example : examples) total += example.supervised();
+  for (const Example& example : examples) total += example.supervised;
   return total;
 }
 
 Dataset load_dataset(const std::vector<std::string>& files, const DataConfig& config, const Tokenizer& tokenizer, int64_t vocab,
-                     const ChatTemplate* chat) {
-  Reader reader{config, vocab, RowMaker(config, tokenizer, chat), {}};
+                     const ChatTemplate* chat, const LoadLimits& limits) {
+  Reader reader{{config, vocab}, RowMaker(config, tokenizer, chat), limits, Dataset(limits.rows_in_memory)};
   for (const std::string& file : files) reader.file(file);
   Dataset& out = reader.out;
   if (out.examples.empty()) {
@@ -102,11 +186,7 @@ Dataset load_dataset(const std::vector<std::string>& files, const DataConfig& co
                     " longer than data.max_length " + std::to_string(config.max_length) + ", " + std::to_string(out.skipped_empty) +
                     " without a supervised token)");
   }
-  for (const Example& example : out.examples) {
-    out.hash = hash_bytes(std::as_bytes(std::span(example.ids)), out.hash);
-    out.hash = hash_bytes(std::as_bytes(std::span(example.targets)), out.hash);
-  }
-  return out;
+  return std::move(out);
 }
 
 std::string describe(const Dataset& dataset) {

@@ -1,22 +1,31 @@
 // Records turned into token rows with labels: what training and evaluation read.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "hellora/data/row.h"
+#include "hellora/data/token_store.h"
 
 namespace hellora {
 
-/// One document. target[i] is the id to predict after ids[0..i], or kIgnore; the last one has none.
+/// One document. target[i] is the id to predict after ids[0..i], or kIgnore; the last one has none. The rows are the dataset's.
 struct Example {
-  std::vector<int64_t> ids, targets;
-  int64_t record = 0;  // number of the record in its file set, from 0
-  int64_t supervised() const;
+  std::span<const int32_t> ids, targets;
+  int64_t record = 0;      // number of the record in its file set, from 0
+  int64_t supervised = 0;  // targets that are not kIgnore
 };
 
 struct Dataset {
+  Dataset() = default;
+  explicit Dataset(size_t rows_in_memory) : rows(std::make_shared<TokenStore>(rows_in_memory)) {}
+  /// Appends an example to `examples` and to the hash.
+  void add(std::span<const int64_t> ids, std::span<const int64_t> targets, int64_t record);
+
   std::vector<Example> examples;
+  // Shared, against the style: a part of a dataset (some of its examples) is a cheap copy that must not lose the rows.
+  std::shared_ptr<TokenStore> rows = std::make_shared<TokenStore>();
   std::string format;   // resolved; empty when files differ
   int64_t records = 0;  // read
   int64_t skipped_long = 0, truncated = 0, skipped_empty = 0;
@@ -26,10 +35,17 @@ struct Dataset {
   int64_t supervised() const;
 };
 
-/// Reads, renders and tokenises. DataError when no row is left, or when a row is too long under `too_long: error`.
+/// How much a load may take of the machine; the result is the same.
+struct LoadLimits {
+  int threads = 0;  // 0: as many as OpenMP gives
+  size_t rows_in_memory = TokenStore::kInMemory;
+};
+
+/// Reads, renders and tokenises, some thousand records at a time: files may be larger than memory. DataError when no row is left, when a
+/// row is too long under `too_long: error`, or when the rows have no place (TokenStore). Errors are those of the first bad record.
 /// `vocab` is the model's: an id outside it is a DataError. `chat` renders conversations; null is an error once there is one.
 Dataset load_dataset(const std::vector<std::string>& files, const DataConfig& config, const Tokenizer& tokenizer, int64_t vocab,
-                     const ChatTemplate* chat = nullptr);
+                     const ChatTemplate* chat = nullptr, const LoadLimits& limits = {});
 
 /// "1,234 examples (56 skipped: longer than 512 tokens)" for people.
 std::string describe(const Dataset& dataset);

@@ -41,6 +41,20 @@ std::optional<std::vector<size_t>> token_ends(const Tokenizer& tokenizer, std::s
   return at == text.size() ? std::optional(std::move(ends)) : std::nullopt;
 }
 
+/// The same where tokens are bytes of the text: tokens that share a character end together.
+std::optional<std::vector<size_t>> byte_ends(const Tokenizer& tokenizer, std::span<const int64_t> ids, std::string_view text) {
+  std::vector<size_t> ends(ids.size());
+  size_t at = 0, first = 0;  // of the tokens since a character ended
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const std::string_view piece = tokenizer.bytes_of(ids[i]);
+    if (!text.substr(at).starts_with(piece)) return std::nullopt;
+    at += piece.size();
+    if (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) continue;
+    for (; first <= i; ++first) ends[first] = at;
+  }
+  return at == text.size() ? std::optional(std::move(ends)) : std::nullopt;
+}
+
 /// Each stretch of the text encoded by itself: exact labels, though the ids may differ where a token would cross a border.
 TokenRow piecewise(const Tokenizer& tokenizer, std::string text, std::span<const TextSpan> spans) {
   TokenRow row;
@@ -69,7 +83,8 @@ TokenRow piecewise(const Tokenizer& tokenizer, std::string text, std::span<const
 TokenRow label_spans(const Tokenizer& tokenizer, std::string text, std::span<const TextSpan> spans) {
   TokenRow row;
   row.ids = tokenizer.encode(text);
-  const std::optional<std::vector<size_t>> ends = token_ends(tokenizer, row.ids, text, spans);
+  const std::optional<std::vector<size_t>> ends =
+      tokenizer.joins_bytes() ? byte_ends(tokenizer, row.ids, text) : token_ends(tokenizer, row.ids, text, spans);
   if (!ends) return piecewise(tokenizer, std::move(text), spans);
   row.labels.assign(row.ids.size(), kIgnore);
   size_t span = 0, begin = 0;

@@ -35,16 +35,27 @@ std::vector<int64_t> file_order(const Dataset& dataset) {
 
 PackedBatch pack(const Dataset& dataset, std::span<const int64_t> examples) {
   PackedBatch batch;
+  size_t tokens = 0;
+  for (const int64_t i : examples) tokens += dataset.examples[static_cast<size_t>(i)].ids.size();
+  for (std::vector<int64_t>* part : {&batch.ids, &batch.targets, &batch.positions}) part->reserve(tokens);
   for (const int64_t i : examples) {
     const Example& example = dataset.examples[static_cast<size_t>(i)];
     const auto length = static_cast<int64_t>(example.ids.size());
     batch.documents.push_back({static_cast<int64_t>(batch.ids.size()), length, i});
     batch.ids.insert(batch.ids.end(), example.ids.begin(), example.ids.end());
     batch.targets.insert(batch.targets.end(), example.targets.begin(), example.targets.end());
-    for (int64_t p = 0; p < length; ++p) batch.positions.push_back(p);
-    batch.supervised += example.supervised();
+    batch.positions.resize(batch.ids.size());
+    std::iota(batch.positions.end() - length, batch.positions.end(), int64_t{0});
+    batch.supervised += example.supervised;
   }
   return batch;
+}
+
+void will_need(const Dataset& dataset, std::span<const int64_t> examples) {
+  for (const int64_t i : examples) {
+    const Example& example = dataset.examples[static_cast<size_t>(i)];
+    dataset.rows->will_need({example.ids, example.targets});
+  }
 }
 
 std::vector<std::vector<int64_t>> epoch_batches(const Dataset& dataset, const PackingRule& rule, uint64_t seed, int64_t epoch) {

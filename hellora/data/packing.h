@@ -21,6 +21,8 @@ struct PackedBatch {
 };
 
 PackedBatch pack(const Dataset& dataset, std::span<const int64_t> examples);
+/// Has the rows of a batch to come read from the disk, if they lie there, while others are worked on.
+void will_need(const Dataset& dataset, std::span<const int64_t> examples);
 
 /// The micro-batches of one epoch. With packing, examples are taken in shuffled order and a batch is closed before it
 /// would exceed `tokens`; without, each batch holds tokens / max_length examples (at least one).

@@ -20,22 +20,28 @@ std::optional<ChatTemplate> resolve_chat_template(const DataConfig& config, cons
   return ChatTemplate::choose(config.chat_template, model);
 }
 
-std::vector<TokenRow> RowMaker::rows(const Json& record, const std::string& where) {
-  if (format_ == nullptr) format_ = config_.format == "auto" ? &detect_format(record, where) : &find_format(config_.format);
-  switch (format_->shape) {
-    case RecordShape::text: return {text_row(record, where)};
+const RecordFormat& RowMaker::decide(const Json& record, const std::string& where) const {
+  return config_.format == "auto" ? detect_format(record, where) : find_format(config_.format);
+}
+
+void RowMaker::begin_file(const Json& first, const std::string& where) { format_ = &decide(first, where); }
+
+std::vector<TokenRow> RowMaker::rows(const Json& record, const std::string& where) const {
+  const RecordFormat& format = format_ != nullptr ? *format_ : decide(record, where);
+  switch (format.shape) {
+    case RecordShape::text: return {text_row(format, record, where)};
     case RecordShape::ids: return {ids_row(record, where)};
     case RecordShape::chat: break;
   }
   if (chat_ == nullptr) {
-    throw ConfigError(where + ": records of format " + std::string(format_->name) +
+    throw ConfigError(where + ": records of format " + std::string(format.name) +
                       " need a chat template and the model has none; set data.chat_template to a file or one of " + template_names());
   }
-  return chat_rows(*chat_, tokenizer_, format_->conversation(record, where), config_.train_on, where);
+  return chat_rows(*chat_, tokenizer_, format.conversation(record, where), config_.train_on, where);
 }
 
-TokenRow RowMaker::text_row(const Json& record, const std::string& where) const {
-  PromptCompletion text = render(*format_, record, where);
+TokenRow RowMaker::text_row(const RecordFormat& format, const Json& record, const std::string& where) const {
+  PromptCompletion text = render(format, record, where);
   TokenRow row;
   // The beginning-of-text mark, where a tokenizer adds one, comes once: with the prompt, or with the text when there is none.
   if (!text.prompt.empty()) row.ids = tokenizer_.encode(text.prompt, true);

@@ -30,16 +30,19 @@ class RowMaker {
  public:
   RowMaker(const DataConfig& config, const Tokenizer& tokenizer, const ChatTemplate* chat)
       : config_(config), tokenizer_(tokenizer), chat_(chat) {}
-  /// The next record decides the format again, unless `data.format` names one.
+  /// The next file decides the format again, unless `data.format` names one.
   void begin_file() { format_ = nullptr; }
+  /// The first record decides the format of the file.
+  void begin_file(const Json& first, const std::string& where);
   /// One row; a conversation whose template rewrites earlier turns may need one row per supervised turn. FormatError, DataError and
-  /// ConfigError begin with `where`.
-  std::vector<TokenRow> rows(const Json& record, const std::string& where);
+  /// ConfigError begin with `where`. Safe to use from several threads; a record that no file was begun with has a format of its own.
+  std::vector<TokenRow> rows(const Json& record, const std::string& where) const;
   /// The format of the current file, null before its first record.
   const RecordFormat* format() const { return format_; }
 
  private:
-  TokenRow text_row(const Json& record, const std::string& where) const;
+  const RecordFormat& decide(const Json& record, const std::string& where) const;
+  TokenRow text_row(const RecordFormat& format, const Json& record, const std::string& where) const;
   TokenRow ids_row(const Json& record, const std::string& where) const;
 
   const DataConfig& config_;

@@ -4,29 +4,75 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <fstream>
+#include <cstring>
 
 #include "hellora/core/error.h"
-#include "hellora/core/text.h"
 #include "hellora/core/utf8.h"
 #include "hellora/io/descriptor.h"
 
 namespace hellora {
+namespace {
+
+constexpr size_t kBufferBytes = 1 << 16;
+
+}  // namespace
+
+LineReader::LineReader(const Path& path, size_t longest)
+    : path_(path), longest_(longest), file_(open_for_reading(path)), buffer_(kBufferBytes) {}
+
+bool LineReader::refill() {
+  while (true) {
+    const ssize_t count = ::read(file_.get(), buffer_.data(), buffer_.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) system_error("read", path_, errno);
+    at_ = 0;
+    end_ = static_cast<size_t>(count);
+    return count > 0;
+  }
+}
+
+bool LineReader::read_line(std::string& line) {
+  line.clear();
+  if (at_ == end_ && !refill()) return false;
+  ++number_;
+  do {
+    const char* begin = buffer_.data() + at_;
+    const void* found = std::memchr(begin, '\n', end_ - at_);
+    const size_t count = found == nullptr ? end_ - at_ : static_cast<size_t>(static_cast<const char*>(found) - begin);
+    if (count > longest_ - line.size()) {
+      throw FormatError(path_.string() + ":" + std::to_string(number_) + ": longer than " + std::to_string(longest_) +
+                        " bytes; expected one JSON value a line");
+    }
+    line.append(begin, count);
+    at_ += count;
+    if (found != nullptr) {
+      ++at_;
+      return true;
+    }
+  } while (refill());
+  return true;  // the last line may end with the file
+}
+
+bool LineReader::next(std::string& line) {
+  while (read_line(line)) {
+    if (number_ == 1 && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
+    if (line.find_first_not_of(" \t\r") != std::string::npos) return true;
+  }
+  return false;
+}
+
+Json parse_json_line(std::string_view line, const std::string& where) {
+  if (!is_utf8(line)) throw FormatError(where + ": not valid UTF-8");
+  if (line.starts_with(kByteOrderMark))
+    throw FormatError(where + ": byte order mark inside the file; expected it before line 1 or nowhere");
+  return parse_json(line, where);  // untrimmed: a column counts from the line's begin
+}
 
 void for_each_json_line(const Path& path, const std::function<void(int64_t, Json)>& visit) {
-  { const Descriptor probe(open_for_reading(path)); }  // names the reason, which a stream does not
-  std::ifstream in(path, std::ios::binary);
-  std::string line;
-  for (int64_t number = 1; std::getline(in, line); ++number) {
-    const std::string where = path.string() + ":" + std::to_string(number);
-    std::string_view text = line;
-    if (number == 1 && text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-    if (!is_utf8(text)) throw FormatError(where + ": not valid UTF-8");
-    if (text.starts_with(kByteOrderMark))
-      throw FormatError(where + ": byte order mark inside the file; expected it before line 1 or nowhere");
-    if (!trim(text).empty()) visit(number, parse_json(text, where));  // untrimmed: a column counts from the line's begin
+  LineReader lines(path);
+  for (std::string line; lines.next(line);) {
+    visit(lines.number(), parse_json_line(line, path.string() + ":" + std::to_string(lines.number())));
   }
-  if (in.bad() || !in.eof()) throw DataError("cannot read " + path.string() + ": read error");
 }
 
 JsonLines::JsonLines(const Path& path, bool append) : path_(path) {

@@ -88,7 +88,8 @@ void MergeTable::set(TokenId left, TokenId right, Merge merge) {
 }
 
 void merge_short(const MergeTable& table, std::vector<TokenId>& ids) {
-  std::vector<Merge> merges;  // of each token with the next
+  thread_local std::vector<Merge> merges;  // of each token with the next; kept for its memory
+  merges.clear();
   for (size_t i = 0; i + 1 < ids.size(); ++i) merges.push_back(table.find(ids[i], ids[i + 1]));
   for (;;) {
     size_t best = merges.size();

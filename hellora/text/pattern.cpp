@@ -33,6 +33,13 @@ std::string newer(std::string_view property) {
   return out;
 }
 
+/// The property's ASCII characters, named although it holds them: PCRE2 finds those in a bit map, before it looks up a property. No
+/// other property may stand here: without case, "A-Z" is more than Lu.
+std::string ascii(std::string_view property) {
+  if (property == "L") return "A-Za-z";
+  return property == "N" || property == "Nd" ? "0-9" : "";
+}
+
 class Translator {
  public:
   Translator(std::string_view pattern, const std::string& where) : in_(pattern), where_(where) {}
@@ -72,7 +79,7 @@ class Translator {
       case 'W':
       case 'w': negated = kind == 'W'; return kWord + newer("L") + newer("M") + newer("Nd");
       case 'D':
-      case 'd': negated = kind == 'D'; return "\\p{Nd}" + newer("Nd");
+      case 'd': negated = kind == 'D'; return ascii("Nd") + "\\p{Nd}" + newer("Nd");
       default: break;
     }
     negated = kind == 'P';
@@ -81,7 +88,8 @@ class Translator {
     const std::string name(in_.substr(at_ + 1, close - at_ - 1));
     at_ = close + 1;
     if (std::find(kScripts.begin(), kScripts.end(), name) != kScripts.end()) return "\\p{sc:" + name + "}" + newer(name);
-    if (std::find(kCategories.begin(), kCategories.end(), name) != kCategories.end()) return "\\p{" + name + "}" + newer(name);
+    if (std::find(kCategories.begin(), kCategories.end(), name) != kCategories.end())
+      return ascii(name) + "\\p{" + name + "}" + newer(name);
     refuse("\\p{" + name + "}");
   }
 

@@ -8,6 +8,7 @@
 #include "hellora/core/utf8.h"
 #include "hellora/text/added_tokens.h"
 #include "hellora/text/bpe.h"
+#include "hellora/text/byte_level.h"
 #include "hellora/text/decoder.h"
 #include "hellora/text/normalizer.h"
 #include "hellora/text/piece_cache.h"
@@ -59,6 +60,15 @@ struct Tokenizer::Impl {
       added_ids[static_cast<size_t>(token.id)] = 1;
       special_ids[static_cast<size_t>(token.id)] = token.special;
     }
+    if (decoder.size() == 1 && std::holds_alternative<ByteLevelDecode>(decoder[0])) join_bytes();
+  }
+
+  void join_bytes() {
+    ends.reserve(tokens.size());
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      if (tokens[i]) bytes += added_ids[i] != 0 ? *tokens[i] : bytes_of_token(*tokens[i]);
+      ends.push_back(static_cast<uint32_t>(bytes.size()));
+    }
   }
 
   std::vector<AddedToken> read_added(const Json& json, const std::string& where) const {
@@ -108,18 +118,22 @@ struct Tokenizer::Impl {
   }
 
   /// Stages of the pre-tokenizer, then cuts, then merges; what comes out of any of them depends on the piece alone, so that
-  /// short ones are remembered at each. `at_start` counts only where a stage asks for it.
-  void encode_piece(std::string_view piece, size_t stage, bool at_start, std::vector<int64_t>& ids) const {
-    const bool keep = piece.size() <= PieceCache::kMaxText && stage < kCachedStages && !at_start;
+  /// short ones are remembered at each. `at_start` counts only where a stage asks for it. `missed`: an earlier stage remembers this
+  /// very piece.
+  void encode_piece(std::string_view piece, size_t stage, bool at_start, std::vector<int64_t>& ids, bool missed = false) const {
+    const bool keep = !missed && piece.size() <= PieceCache::kMaxText && stage < kCachedStages && !at_start;
     const auto level = static_cast<uint8_t>(stage);
     if (keep && piece_cache().find(number, level, piece, ids)) return;
     const size_t before = ids.size(), last = pre_tokenizer.stages.size();
+    const auto go_on = [&](std::string_view inner, bool starts) {
+      encode_piece(inner, stage + 1, starts, ids, (keep || missed) && !starts && inner.size() == piece.size());
+    };
     if (stage < last) {
       apply_stage(pre_tokenizer.stages[stage], piece, at_start,
-                  [&](std::string_view inner, bool starts) { encode_piece(inner, stage + 1, starts && pre_tokenizer.by_position, ids); });
+                  [&](std::string_view inner, bool starts) { go_on(inner, starts && pre_tokenizer.by_position); });
     } else if (const size_t cut = stage == last ? bpe.next_cut(piece, 0) : piece.size(); cut < piece.size()) {
       for (size_t begin = 0, end = cut; begin < piece.size(); begin = end, end = bpe.next_cut(piece, begin))
-        encode_piece(piece.substr(begin, end - begin), stage + 1, false, ids);
+        go_on(piece.substr(begin, end - begin), false);
     } else {
       bpe.encode(piece, ids);
     }
@@ -129,10 +143,30 @@ struct Tokenizer::Impl {
   std::string decode_next(DecodeStream& stream, int64_t id, bool skip_special) const {
     const auto i = static_cast<size_t>(id);
     const auto* token = id >= 0 && i < tokens.size() ? &tokens[i] : nullptr;
-    if (token == nullptr || !token->has_value()) throw DataError("token id " + std::to_string(id) + " is not in the vocabulary");
+    if (token == nullptr || !token->has_value()) refuse_id(id);
     if (skip_special && special_ids[i] != 0) return {};
     return stream.push(token->value(), added_ids[i] != 0);
   }
+
+  /// Where decoding puts the bytes of tokens one after the other and does no more.
+  std::string decode_bytes(std::span<const int64_t> ids, bool skip_special) const {
+    std::string text;
+    for (const int64_t id : ids) {
+      const std::string_view one = bytes_of(id);
+      if (!skip_special || special_ids[static_cast<size_t>(id)] == 0) text += one;
+    }
+    return is_utf8(text) ? text : replace_broken_utf8(text);
+  }
+
+  std::string_view bytes_of(int64_t id) const {
+    const auto i = static_cast<size_t>(id);
+    if (id < 0 || i >= ends.size()) refuse_id(id);
+    const size_t begin = i == 0 ? 0 : ends[i - 1], length = ends[i] - begin;
+    if (length == 0 && !tokens[i]) refuse_id(id);  // looked up for few: `tokens` is large
+    return std::string_view(bytes).substr(begin, length);
+  }
+
+  [[noreturn]] static void refuse_id(int64_t id) { throw DataError("token id " + std::to_string(id) + " is not in the vocabulary"); }
 
   static constexpr size_t kCachedStages = 16;
 
@@ -146,6 +180,8 @@ struct Tokenizer::Impl {
   AddedTokenSet raw_tokens, normal_tokens;
   std::vector<std::optional<std::string>> tokens;  // by id
   std::vector<uint8_t> added_ids, special_ids;
+  std::string bytes;           // of all tokens, where the decoder joins bytes
+  std::vector<uint32_t> ends;  // of each token's in `bytes`; empty elsewhere
   std::optional<int64_t> eos, bos, pad;
 };
 
@@ -182,12 +218,15 @@ std::vector<int64_t> Tokenizer::encode(std::string_view text, bool add_special) 
 }
 
 std::string Tokenizer::decode(std::span<const int64_t> ids, bool skip_special) const {
+  if (joins_bytes()) return impl_->decode_bytes(ids, skip_special);
   DecodeStream stream(impl_->decoder);
   std::string text;
   for (const int64_t id : ids) text += impl_->decode_next(stream, id, skip_special);
   return text + stream.finish();
 }
 
+bool Tokenizer::joins_bytes() const { return !impl_->ends.empty(); }
+std::string_view Tokenizer::bytes_of(int64_t id) const { return impl_->bytes_of(id); }
 std::optional<int64_t> Tokenizer::id_of(std::string_view token) const { return impl_->find(token); }
 int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(impl_->tokens.size()); }
 std::optional<int64_t> Tokenizer::eos() const { return impl_->eos; }

@@ -86,6 +86,10 @@ class Loop {
     while (next.batch < static_cast<int64_t>(batches_.size()) && static_cast<int64_t>(out.size()) < job_.config.grad_accumulation) {
       out.push_back(pack(*job_.data, batches_[static_cast<size_t>(next.batch++)]));
     }
+    // The next step's rows come from the disk while this one computes.
+    for (size_t i = 0, b = static_cast<size_t>(next.batch); i < out.size() && b + i < batches_.size(); ++i) {
+      will_need(*job_.data, batches_[b + i]);
+    }
     return out;
   }
 

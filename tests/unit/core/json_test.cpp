@@ -47,6 +47,20 @@ TEST(ParseJson, RefusesDuplicateKeysAtEveryLevel) {
   EXPECT_NO_THROW(parse_json(R"([{"a":1},{"a":{"a":2}}])", "here"));
 }
 
+/// Small objects are looked through, large ones are not: a name may come again anywhere.
+TEST(ParseJson, RefusesDuplicateKeysInObjectsOfAnySize) {
+  for (int size = 1; size < 24; ++size) {
+    std::string object = "{";
+    for (int i = 0; i < size; ++i) object.append(i == 0 ? "" : ",").append("\"k").append(std::to_string(i)).append("\":1");
+    EXPECT_EQ(parse_json(object + "}", "here").size(), static_cast<size_t>(size));
+    for (int i = 0; i < size; ++i) {
+      const std::string name = std::string("k").append(std::to_string(i));
+      EXPECT_CONTAINS(refusal(std::string(object).append(",\"").append(name).append("\":1}")),
+                      std::string("duplicate key \"").append(name).append("\""));
+    }
+  }
+}
+
 TEST(ParseJson, RefusesWhatIsNotJson) {
   for (const char* text : {"",   " ",   "{",       "[1,]", "{\"a\":1,}", "{a:1}",    "NaN", "Infinity", "1e999", "01",
                            "+1", "'a'", "// c\n1", "1 2",  "\"\xFF\"",   "\"a\nb\"", "nul", "{\"a\"}",  "{1:2}", "[1"}) {

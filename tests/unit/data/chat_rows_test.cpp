@@ -127,7 +127,7 @@ TEST(Rows, ConversationsNeedATemplate) {
 
 TEST(Rows, IdsWithLabelsOrAPromptLength) {
   const auto targets = [](const string& line, const string& train_on) {
-    return load_lines(line, with_format("auto", train_on)).examples.at(0).targets;
+    return wide(load_lines(line, with_format("auto", train_on)).examples.at(0).targets);
   };
   EXPECT_EQ(targets(R"({"input_ids":[1,2,3]})", "completion"), (Ids{2, 3, kIgnore}));
   EXPECT_EQ(targets(R"({"input_ids":[1,2,3],"prompt_length":2})", "completion"), (Ids{kIgnore, 3, kIgnore}));

@@ -10,9 +10,9 @@ TEST(Dataset, LabelsTheCompletionOnly) {
   const Dataset data = load_lines(R"({"prompt":"ab","completion":"cd"})");
   ASSERT_EQ(data.examples.size(), 1U);
   const Example& one = data.examples[0];
-  EXPECT_EQ(one.ids, (Ids{'a', 'b', 'c', 'd', kEos}));
-  EXPECT_EQ(one.targets, (Ids{kIgnore, 'c', 'd', kEos, kIgnore}));  // the last token predicts nothing
-  EXPECT_EQ(one.supervised(), 3);
+  EXPECT_EQ(wide(one.ids), (Ids{'a', 'b', 'c', 'd', kEos}));
+  EXPECT_EQ(wide(one.targets), (Ids{kIgnore, 'c', 'd', kEos, kIgnore}));  // the last token predicts nothing
+  EXPECT_EQ(one.supervised, 3);
   EXPECT_EQ(data.tokens(), 5);
   EXPECT_EQ(data.supervised(), 3);
   EXPECT_EQ(data.format, "prompt");
@@ -21,8 +21,8 @@ TEST(Dataset, LabelsTheCompletionOnly) {
 TEST(Dataset, LabelsEverythingWhenAsked) {
   DataConfig config;
   config.train_on = "all";
-  EXPECT_EQ(load_lines(R"({"prompt":"ab","completion":"cd"})", config).examples[0].targets, (Ids{'b', 'c', 'd', kEos, kIgnore}));
-  EXPECT_EQ(load_lines(R"({"text":"ab"})").examples[0].targets, (Ids{'b', kEos, kIgnore}));
+  EXPECT_EQ(wide(load_lines(R"({"prompt":"ab","completion":"cd"})", config).examples[0].targets), (Ids{'b', 'c', 'd', kEos, kIgnore}));
+  EXPECT_EQ(wide(load_lines(R"({"text":"ab"})").examples[0].targets), (Ids{'b', kEos, kIgnore}));
 }
 
 TEST(Dataset, EveryFormatSupervisesItsAnswer) {
@@ -94,9 +94,9 @@ TEST(Dataset, BeginsWithOneMark) {
                             {"single", {{{"SpecialToken", {{"id", "B"}}}}, {{"Sequence", {{"id", "A"}}}}}},
                             {"special_tokens", {{"B", {{"ids", {1}}}}}}};
   const Tokenizer marking = load_small(json);
-  EXPECT_EQ(load_lines(R"({"text":"ab"})", {}, marking).examples[0].ids, (Ids{1, 'a', 'b', kEos}));
-  EXPECT_EQ(load_lines(R"({"prompt":"a","completion":"b"})", {}, marking).examples[0].ids, (Ids{1, 'a', 'b', kEos}));
-  EXPECT_EQ(load_lines(R"({"prompt":"a","completion":"b"})", {}, marking).examples[0].targets, (Ids{kIgnore, 'b', kEos, kIgnore}));
+  EXPECT_EQ(wide(load_lines(R"({"text":"ab"})", {}, marking).examples[0].ids), (Ids{1, 'a', 'b', kEos}));
+  EXPECT_EQ(wide(load_lines(R"({"prompt":"a","completion":"b"})", {}, marking).examples[0].ids), (Ids{1, 'a', 'b', kEos}));
+  EXPECT_EQ(wide(load_lines(R"({"prompt":"a","completion":"b"})", {}, marking).examples[0].targets), (Ids{kIgnore, 'b', kEos, kIgnore}));
 }
 
 TEST(Dataset, HashFollowsTokensAndLabels) {

@@ -24,10 +24,13 @@ inline Dataset load_lines(const std::string& lines, const DataConfig& config = {
   return load_dataset({put_file(folder / "rows.jsonl", lines).string()}, config, tokenizer, vocab);
 }
 
+/// A row's ids or targets, to compare.
+inline Ids wide(std::span<const int32_t> row) { return {row.begin(), row.end()}; }
+
 /// The supervised tokens as text, with | for end of text.
 inline std::string supervised_text(const Example& example) {
   std::string out;
-  for (const int64_t target : example.targets) {
+  for (const int32_t target : example.targets) {
     if (target != kIgnore) out += target == kEos ? '|' : static_cast<char>(target);
   }
   return out;
@@ -35,7 +38,7 @@ inline std::string supervised_text(const Example& example) {
 
 inline std::string whole_text(const Example& example) {
   std::string out;
-  for (const int64_t id : example.ids) out += id == kEos ? '|' : static_cast<char>(id);
+  for (const int32_t id : example.ids) out += id == kEos ? '|' : static_cast<char>(id);
   return out;
 }
 

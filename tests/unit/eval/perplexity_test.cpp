@@ -10,8 +10,7 @@ namespace {
 
 Dataset mixed_lengths() {
   Dataset data = random_dataset(20, 30, 2);
-  for (int64_t length = 3; length < 20; ++length)
-    data.examples.push_back(random_dataset(1, length, 2, 90 + static_cast<uint64_t>(length)).examples[0]);
+  for (int64_t length = 3; length < 20; ++length) add_random(data, length, 2, 90 + static_cast<uint64_t>(length));
   return data;  // more supervised rows than one chunk of logits
 }
 
@@ -20,12 +19,12 @@ LossSum directly(const Decoder& decoder, const Dataset& data) {
   const at::NoGradGuard no_grad;
   LossSum total;
   for (const Example& example : data.examples) {
-    const std::vector<std::vector<int64_t>> documents = {example.ids};
+    const std::vector<std::vector<int64_t>> documents = {{example.ids.begin(), example.ids.end()}};
     const Tensor logits_TV = decoder.logits(decoder.hidden(make_batch(documents), {}), {});
     for (size_t t = 0; t < example.targets.size(); ++t) {
       if (example.targets[t] == kIgnore) continue;
       const Tensor row = logits_TV[static_cast<int64_t>(t)];
-      total.sum += (row.exp().sum().log() - row[example.targets[t]]).item<double>();
+      total.sum += (row.exp().sum().log() - row[int64_t{example.targets[t]}]).item<double>();
       ++total.count;
     }
   }

@@ -36,6 +36,21 @@ TEST(JsonLinesRead, ToleratesOneByteOrderMark) {
   EXPECT_CONTAINS(refusal("\xEF\xBB\xBF\xEF\xBB\xBF{}\n"), "x.jsonl:1: byte order mark");
 }
 
+TEST(JsonLinesRead, HoldsOneLineOfABoundedLength) {
+  const TempFolder folder;
+  const string longest(200000, 'x');  // several of its buffers
+  const Path path = put_file(folder / "x.jsonl", "a\n" + longest + "\n\n" + longest);
+  LineReader lines(path, longest.size());
+  string line;
+  EXPECT_TRUE(lines.next(line) && line == "a");
+  EXPECT_TRUE(lines.next(line) && line == longest && lines.number() == 2);
+  EXPECT_TRUE(lines.next(line) && line == longest && lines.number() == 4);
+  EXPECT_FALSE(lines.next(line));
+  LineReader narrow(path, longest.size() - 1);
+  EXPECT_TRUE(narrow.next(line));
+  EXPECT_CONTAINS(error_of<FormatError>([&] { narrow.next(line); }), "x.jsonl:2: longer than 199999 bytes; expected one JSON value a line");
+}
+
 TEST(JsonLinesRead, NamesFileAndLine) {
   EXPECT_CONTAINS(refusal("1\n\n{\"a\":}\n"), "x.jsonl:3: not valid JSON");
   EXPECT_CONTAINS(refusal("1 2\n"), "x.jsonl:1: not valid JSON");

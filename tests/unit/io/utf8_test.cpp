@@ -23,5 +23,18 @@ TEST(Utf8, RefusesWhatIsJustOutside) {
   }
 }
 
+/// Runs of ASCII are read eight bytes at a time.
+TEST(Utf8, SeesABrokenCharacterAnywhereInALongText) {
+  for (size_t length = 0; length < 30; ++length) {
+    for (size_t at = 0; at <= length; ++at) {
+      const std::string before(at, 'a'), after(length - at, 'a');
+      const auto between = [&](const char* inside) { return std::string(before).append(inside).append(after); };
+      EXPECT_TRUE(is_utf8(between("\xF0\x90\x80\x80")));
+      EXPECT_FALSE(is_utf8(between("\xFF")));
+      EXPECT_FALSE(is_utf8(between("\xF0\x90\x80")));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hellora

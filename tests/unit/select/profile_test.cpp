@@ -74,7 +74,8 @@ Tensor ids_tensor(const std::vector<int64_t>& values) { return at::tensor(values
 /// Two documents, of record 4 (even) and record 5 (odd), with three and two rows.
 struct Counted {
   Counted() {
-    data.examples = {{{1, 2, 3}, {kIgnore, 3, kIgnore}, 4}, {{4, 5}, {5, kIgnore}, 5}};
+    data.add(Ids{1, 2, 3}, Ids{kIgnore, 3, kIgnore}, 4);
+    data.add(Ids{4, 5}, Ids{5, kIgnore}, 5);
     batch = pack(data, Ids{0, 1});
     routing.ids_TK = ids_tensor({0, 1, 2, 0, 1, 2, 0, 3, 3, 1});
     routing.weights_TK = at::tensor(std::vector<float>{.5F, .25F, .5F, .25F, .75F, .125F, .5F, .25F, .5F, .25F}).view({-1, 2});

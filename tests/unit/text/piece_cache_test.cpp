@@ -59,8 +59,8 @@ TEST(PieceCache, KeepsNoMoreThanItsSize) {
     ++kept;
     EXPECT_EQ(ids, Ids{i});
   }
-  EXPECT_GT(kept, 20000U);
-  EXPECT_LE(kept, 32768U);
+  EXPECT_GT(kept, 40000U);
+  EXPECT_LE(kept, 65536U);
 }
 
 /// Two tokenizers that disagree about every word, used in turn.

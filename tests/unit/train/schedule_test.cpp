@@ -52,8 +52,11 @@ TEST(TotalSteps, CountsBatchesAccumulationAndFractions) {
 }
 
 TEST(Reach, EndsAtTheLastSupervisedRowOfEachDocument) {
+  using Row = std::vector<int64_t>;
   Dataset data;
-  data.examples = {{{1, 2, 3, 4}, {kIgnore, 3, kIgnore, kIgnore}, 0}, {{5, 6}, {kIgnore, kIgnore}, 1}, {{7, 8}, {8, kIgnore}, 2}};
+  data.add(Row{1, 2, 3, 4}, Row{kIgnore, 3, kIgnore, kIgnore}, 0);
+  data.add(Row{5, 6}, Row{kIgnore, kIgnore}, 1);
+  data.add(Row{7, 8}, Row{8, kIgnore}, 2);
   const Reach reach = find_reach(pack(data, std::vector<int64_t>{0, 1, 2}));
   EXPECT_EQ(reach.reaches_T, (std::vector<uint8_t>{1, 1, 0, 0, 0, 0, 1, 0}));
   EXPECT_EQ(reach.supervised_T, (std::vector<uint8_t>{0, 1, 0, 0, 0, 0, 1, 0}));

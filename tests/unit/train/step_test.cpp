@@ -21,7 +21,7 @@ struct WholeData : TinyRun {
 
 Dataset of_lengths(const std::vector<int64_t>& lengths) {
   Dataset data;
-  for (const int64_t length : lengths) data.examples.push_back(random_dataset(1, length, 2, static_cast<uint64_t>(length)).examples[0]);
+  for (const int64_t length : lengths) add_random(data, length, 2, static_cast<uint64_t>(length));
   return data;
 }
 

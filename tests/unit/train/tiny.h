@@ -6,17 +6,17 @@
 
 namespace hellora::testing {
 
-/// Random examples; the first `prompt` tokens carry no label.
+/// A random example; the first `prompt` tokens carry no label.
+inline void add_random(Dataset& data, int64_t length, int64_t prompt, uint64_t seed, int64_t record = 0) {
+  const std::vector<int64_t> ids = random_ids(length, tiny_shape().vocab, seed);
+  std::vector<int64_t> targets(ids.size(), kIgnore);
+  for (int64_t t = prompt - 1; t + 1 < length; ++t) targets[static_cast<size_t>(t)] = ids[static_cast<size_t>(t) + 1];
+  data.add(ids, targets, record);
+}
+
 inline Dataset random_dataset(int64_t count, int64_t length, int64_t prompt = 2, uint64_t seed = 3) {
   Dataset data;
-  for (int64_t i = 0; i < count; ++i) {
-    Example example;
-    example.ids = random_ids(length, tiny_shape().vocab, seed + static_cast<uint64_t>(i));
-    example.targets.assign(example.ids.size(), kIgnore);
-    for (int64_t t = prompt - 1; t + 1 < length; ++t) example.targets[static_cast<size_t>(t)] = example.ids[static_cast<size_t>(t) + 1];
-    example.record = i;
-    data.examples.push_back(std::move(example));
-  }
+  for (int64_t i = 0; i < count; ++i) add_random(data, length, prompt, seed + static_cast<uint64_t>(i), i);
   return data;
 }
 
