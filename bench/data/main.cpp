@@ -1,5 +1,5 @@
 // bench_data TOKENIZER JSONL [CHAT_TEMPLATE]: how fast a file of records becomes packed batches. Bytes are those of the file, and
-// seconds are of the processor, all threads together: MB/s per core. Exit code 1 when nothing ran.
+// seconds are those of the wall: with OMP_NUM_THREADS=1, MB/s of one core. Exit code 1 when nothing ran.
 #include <benchmark/benchmark.h>
 
 #include <filesystem>

@@ -101,8 +101,8 @@ AdapterConfig adapter_of(const StepOptions& o, const ModelShape& shape) {
   AdapterConfig adapter;
   adapter.rank = o.rank;
   adapter.dropout = o.dropout;
-  if (o.hot == 0) adapter.targets = {"q", "k", "v", "o", "router"};
   adapter.targets = resolve_targets(shape, adapter);
+  if (o.hot == 0) std::erase_if(adapter.targets, [](const std::string& t) { return t == "gate" || t == "up" || t == "down"; });
   return adapter;
 }
 
