@@ -83,13 +83,17 @@ void inspect_data(const InspectData& options, bool json) {
     maker.begin_file();
     for_each_json_line(file, [&](int64_t line, const Json& record) {
       const std::string where = file + ":" + std::to_string(line);
+      if (maker.format() == nullptr) maker.begin_file(record, where);
       for (const TokenRow& row : maker.rows(record, where)) {
         const size_t own = static_cast<size_t>(std::count_if(row.labels.begin(), row.labels.end(), [](int64_t l) { return l != kIgnore; }));
         lengths.push_back(row.ids.size());
         supervised += own;
         total += row.ids.size();
         if (static_cast<int64_t>(lengths.size()) > options.shown) continue;
-        rows.push_back({{"where", where}, {"text", row.text}, {"ids", row.ids}, {"labels", row.labels}});
+        rows.push_back({{"where", where},
+                        {"text", row.text.empty() ? tokenizer.decode(row.ids) : row.text},
+                        {"ids", row.ids},
+                        {"labels", row.labels}});
         if (json) continue;
         std::cout << where << ", format " << maker.format()->name << ": " << row.ids.size() << " tokens, " << own << " supervised\n"
                   << row_text(row, tokenizer, marks) << "\n\n";

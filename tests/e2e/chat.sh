@@ -84,11 +84,11 @@ check "chat: what they leave" inspected '[m["role"] for m in it["messages"]] == 
 
 # Ctrl-C stops the answer, and the program answers the next line.
 mkfifo "$scratch/questions"
-"$hellora" chat --quiet --model "$model" --adapter "$run/adapter" --max-new-tokens 1500 --temperature 2 <"$scratch/questions" >"$scratch/out" 2>"$scratch/err" &
+"$hellora" chat --quiet --model "$model" --adapter "$run/adapter" --max-new-tokens 1500 --temperature 2 <"$scratch/questions" >"$scratch/answers" 2>"$scratch/err" &
 talker=$!
 exec 3>"$scratch/questions"
 printf 'Tell me a long story\n' >&3
-until_true $talker test -s "$scratch/out"  # it answers
+until_true $talker test -s "$scratch/answers"  # it answers
 kill -INT $talker
 printf 'Next\n' >&3
 exec 3>&-
@@ -96,7 +96,7 @@ wait $talker
 check "chat: Ctrl-C does not end it" test $? -eq 0
 printf '%s\n' "Tell me a long story" "Next" | "$hellora" chat --quiet --model "$model" --adapter "$run/adapter" --max-new-tokens 1500 \
   --temperature 2 >"$scratch/whole" 2>"$scratch/err"
-check "chat: the first answer was cut" test "$(stat -c %s "$scratch/out")" -lt "$(stat -c %s "$scratch/whole")"
+check "chat: the first answer was cut" test "$(stat -c %s "$scratch/answers")" -lt "$(stat -c %s "$scratch/whole")"
 
 refuses 'chat template' train "${settings[@]}" "data.train=$train" "output=$scratch/none"
 refuses 'chat template' chat --model "$model"
