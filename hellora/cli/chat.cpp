@@ -137,7 +137,8 @@ class Chat : public Command {
   void answer(const std::string& question, const Workspace& space, const ChatTemplate& chat) {
     history_.push_back({{"role", "user"}, {"content", question}});
     try {
-      history_.push_back({{"role", "assistant"}, {"content", reply(space, chat)}});
+      const std::string text = reply(space, chat);
+      history_.push_back({{"role", "assistant"}, {"content", text}});
     } catch (const Error& error) {
       history_.erase(history_.size() - 1);
       if (!terminal_) throw;

@@ -90,10 +90,8 @@ void inspect_data(const InspectData& options, bool json) {
         supervised += own;
         total += row.ids.size();
         if (static_cast<int64_t>(lengths.size()) > options.shown) continue;
-        rows.push_back({{"where", where},
-                        {"text", row.text.empty() ? tokenizer.decode(row.ids) : row.text},
-                        {"ids", row.ids},
-                        {"labels", row.labels}});
+        const std::string text = row.text.empty() ? tokenizer.decode(row.ids) : row.text;
+        rows.push_back({{"where", where}, {"text", text}, {"ids", row.ids}, {"labels", row.labels}});
         if (json) continue;
         std::cout << where << ", format " << maker.format()->name << ": " << row.ids.size() << " tokens, " << own << " supervised\n"
                   << row_text(row, tokenizer, marks) << "\n\n";

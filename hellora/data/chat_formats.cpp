@@ -81,8 +81,11 @@ Conversation from_sharegpt(const Json& record, const std::string& where) {
     const std::string place = where + ": conversations[" + std::to_string(i) + "]";
     const std::string from = string_member(turns[i], "from", place), value = string_member(turns[i], "value", place);
     const std::string_view role = role_of(from, place);
-    Json message = role == "call" ? Json{{"role", "assistant"}, {"content", ""}, {"tool_calls", read_calls(value, place)}}
-                                  : Json{{"role", role}, {"content", value}};
+    Json message{{"role", role}, {"content", value}};
+    if (role == "call") {
+      Json calls = read_calls(value, place);  // by itself: GCC 12 destroys what it has not made when this throws inside a list
+      message = {{"role", "assistant"}, {"content", ""}, {"tool_calls", std::move(calls)}};
+    }
     for (const char* key : {"train", "weight"}) {
       if (has(turns[i], key)) message[key] = turns[i][key];
     }
