@@ -66,7 +66,7 @@ struct Tokenizer::Impl {
   void join_bytes() {
     ends.reserve(tokens.size());
     for (size_t i = 0; i < tokens.size(); ++i) {
-      if (tokens[i]) bytes += added_ids[i] != 0 ? *tokens[i] : bytes_of_token(*tokens[i]);
+      if (const auto& token = tokens[i]) bytes += added_ids[i] != 0 ? *token : bytes_of_token(*token);
       ends.push_back(static_cast<uint32_t>(bytes.size()));
     }
   }

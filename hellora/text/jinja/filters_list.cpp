@@ -71,6 +71,7 @@ std::vector<Value> sorted(Machine& machine, std::vector<Keyed> keyed, bool rever
   };
   std::stable_sort(keyed.begin(), keyed.end(), [&](const Keyed& a, const Keyed& b) { return reversed ? less(b, a) : less(a, b); });
   std::vector<Value> out;
+  out.reserve(keyed.size());
   for (const Keyed& one : keyed) out.push_back(one.item);
   return out;
 }
@@ -84,6 +85,7 @@ Value sort(Machine& machine, const Value& self, const Bound& args) {
 std::vector<Value> pairs_of(Machine& machine, const Value& self) {
   if (!is(self, Kind::dict)) machine.fail("expected a dict, found " + std::string(type_name(self)));
   std::vector<Value> out;
+  out.reserve(self.dict->entries.size());
   for (const auto& [key, value] : self.dict->entries) out.push_back(machine.list({key, value}, Style::tuple));
   return out;
 }

@@ -10,18 +10,21 @@ namespace {
 
 Value items(Machine& machine, const Value& self, const Bound&) {
   std::vector<Value> pairs;
+  pairs.reserve(self.dict->entries.size());
   for (const auto& [key, value] : self.dict->entries) pairs.push_back(machine.list({key, value}, Style::tuple));
   return machine.list(std::move(pairs), Style::items_view);
 }
 
 Value keys(Machine& machine, const Value& self, const Bound&) {
   std::vector<Value> out;
+  out.reserve(self.dict->entries.size());
   for (const Entry& entry : self.dict->entries) out.push_back(entry.first);
   return machine.list(std::move(out), Style::keys_view);
 }
 
 Value values(Machine& machine, const Value& self, const Bound&) {
   std::vector<Value> out;
+  out.reserve(self.dict->entries.size());
   for (const Entry& entry : self.dict->entries) out.push_back(entry.second);
   return machine.list(std::move(out), Style::values_view);
 }
