@@ -26,7 +26,7 @@ struct AttentionBlock {
   LinearMap map(Slot slot) const { return adapted_map(weights.packed(slot), adapters[slot]); }
   /// The slot's vector, trained or frozen; undefined where the layer has none.
   Tensor vector(Slot slot) const { return effective_weight(weights.vector[slot], adapters[slot]); }
-  AttentionRule rule() const { return {shape.attention_scale, 0}; }
+  AttentionRule rule() const { return {shape.attention_scale, shape.window}; }
 };
 
 /// x_TD is the normed input; queries, keys and values straight from it.
