@@ -32,10 +32,10 @@ struct Arch {
   std::span<const SlotPath> paths;
   /// The layout of transformers 5 with one tensor for all experts of a layer: (E, 2F, D) with gate's rows first, and (E, D, F).
   /// Empty where no such layout exists.
-  std::string_view fused_gate_up, fused_down;
-  std::string_view fused_router;  // the router's path in that layout, where it is another one
-  std::string_view targets;       // adapter.targets: auto
-  HotShare hot;                   // select.k: auto
+  std::string_view fused_gate_up = {}, fused_down = {};
+  std::string_view fused_router = {};  // the router's path in that layout, where it is another one
+  std::string_view targets;            // adapter.targets: auto
+  HotShare hot = {};                   // select.k: auto
   std::string_view defaults_source;
   std::string_view status;               // what was tried
   std::string_view peft_full_note = {};  // what a user of the peft-full export should know

@@ -9,6 +9,8 @@
 namespace hellora {
 namespace {
 
+constexpr double kLatentEps = 1e-6;  // of the latents' norms: the authors' class default, whatever the config says
+
 /// Queries (T, A, N + P), their last P turned by position.
 Tensor queries(const Tensor& q_TQ, const AttentionBlock& block) {
   const LatentShape& l = block.shape.latent;
@@ -23,7 +25,6 @@ struct Latent {
 
 Latent latent_of(const Tensor& kv_TW, const AttentionBlock& block) {
   const LatentShape& l = block.shape.latent;
-  constexpr double kLatentEps = 1e-6;  // not the config's: the authors' class default
   const Tensor latent = rms_norm(kv_TW.narrow(1, 0, l.kv_rank).contiguous(), block.vector(Slot::kv_a_norm), kLatentEps, block.compute);
   return {latent, apply_rope(kv_TW.narrow(1, l.kv_rank, l.rope).unsqueeze(1), block.angles)};
 }
@@ -94,7 +95,6 @@ Tensor latent_attention(const Tensor& x_TD, const AttentionBlock& block) {
   std::vector<Tensor> first = project(x_TD, slots, block);
   if (narrow_queries) {
     constexpr std::array kSlot = {Slot::q_b};
-    constexpr double kLatentEps = 1e-6;
     first[0] = project(rms_norm(first[0], block.vector(Slot::q_a_norm), kLatentEps, block.compute), kSlot, block)[0];
   }
   const Tensor q_TAC = queries(first[0], block);

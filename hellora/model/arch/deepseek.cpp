@@ -27,10 +27,7 @@ const Arch kDeepseek = {
     .models = "DeepSeekMoE-16B base, chat",
     .shape = read_deepseek,
     .config = write_deepseek,
-    .paths = kPaths,
-    .fused_gate_up = {},  // transformers has no class for this family
-    .fused_down = {},
-    .fused_router = {},
+    .paths = kPaths,  // and no fused layout: transformers has no class for this family
     .targets = "q k v o gate up down shared dense",
     .hot = {12, 64},
     .defaults_source = "k = 12 without the router is the best match by arithmetic of the 23.2 % of arXiv 2605.18795; not stated there",

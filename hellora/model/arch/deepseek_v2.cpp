@@ -58,7 +58,6 @@ ModelShape read_deepseek_v2(const Json& given, const std::string& where) {
   Json config = given;
   config.erase("head_dim");  // newer files repeat qk_rope_head_dim there
   config.erase("num_key_value_heads");
-  if (!has(config, "hidden_size") || !has(config, "num_attention_heads")) read_shared_shape(config, where);  // names what is missing
   config["head_dim"] = 2;  // of no meaning here; hidden_size need not be a multiple of the heads
   ModelShape shape = read_shared_shape(config, where);
   shape.rms_eps = double_or(config, "rms_norm_eps", 1e-6, where);
@@ -98,7 +97,6 @@ const Arch kDeepseekV2 = {
     .paths = kPaths,
     .fused_gate_up = kFusedGateUp,
     .fused_down = kFusedDown,
-    .fused_router = {},
     .targets = "q kv o gate up down shared dense",
     .hot = {12, 64},
     .defaults_source = "project decision: as DeepSeekMoE-16B, which has the same experts",

@@ -32,11 +32,7 @@ const Arch kLlama = {
     .shape = read_llama,
     .config = write_llama,
     .paths = kPaths,
-    .fused_gate_up = {},
-    .fused_down = {},
-    .fused_router = {},
     .targets = "q k v o dense",
-    .hot = {},
     .defaults_source = "every linear map of the layers, as is usual for LoRA",
     .status = "golden parity on tiny models; not tried at true size",
 };

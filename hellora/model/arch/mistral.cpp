@@ -33,11 +33,7 @@ const Arch kMistral = {
     .shape = read_mistral,
     .config = write_mistral,
     .paths = kPaths,
-    .fused_gate_up = {},
-    .fused_down = {},
-    .fused_router = {},
     .targets = "q k v o dense",
-    .hot = {},
     .defaults_source = "every linear map of the layers, as is usual for LoRA",
     .status = "golden parity on tiny models; not tried at true size",
 };

@@ -50,7 +50,6 @@ const Arch kMixtral = {
     .fused_down = kFusedDown,
     .fused_router = "model.layers.{L}.mlp.gate",
     .targets = "q k v o router gate up down",
-    .hot = {},
     .defaults_source = "k = 2, rank 32 and targets reproduce the 30.1 % of arXiv 2605.18795 by arithmetic; k equals experts per token",
     .status = "golden parity on tiny models; not tried at true size",
 };

@@ -44,9 +44,7 @@ const Arch kOlmoe = {
     .paths = kPaths,
     .fused_gate_up = kFusedGateUp,
     .fused_down = kFusedDown,
-    .fused_router = {},
     .targets = "q k v o router gate up down",
-    .hot = {},
     .defaults_source = "k, rank 32 and targets reproduce the 15.7 % of arXiv 2605.18795 by arithmetic; k equals experts per token",
     .status = "golden parity; trained at true size on random weights",
 };

@@ -42,7 +42,6 @@ const Arch kQwen2Moe = {
     .paths = kPaths,
     .fused_gate_up = kFusedGateUp,
     .fused_down = kFusedDown,
-    .fused_router = {},
     .targets = "q k v o router gate up down shared",
     .hot = {1, 4},
     .defaults_source = "project decision: a quarter of the experts, as in arXiv 2603.24044",

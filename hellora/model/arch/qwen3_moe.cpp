@@ -32,7 +32,6 @@ const Arch kQwen3Moe = {
     .paths = kPaths,
     .fused_gate_up = kFusedGateUp,
     .fused_down = kFusedDown,
-    .fused_router = {},
     .targets = "q k v o router gate up down",
     .hot = {1, 4},
     .defaults_source = "project decision: a quarter of the experts, as in arXiv 2603.24044",
