@@ -69,7 +69,7 @@ ChangeDifference compare_export(const ExportFormat& format, const Path& folder, 
       return;
     }
     const LowRank& part = *it->second.adapter->low_rank(it->second.member);
-    Tensor own = at::matmul(part.B_OR.to(at::kDouble), part.A_RI.to(at::kDouble)) * part.scale;
+    Tensor own = at::matmul(part.whole_B().to(at::kDouble), part.A_RI.to(at::kDouble)) * part.scale;
     if (it->second.site->slot == Slot::embed) own = own.t();
     if (own.sizes() != change.sizes()) throw FormatError(folder.string() + ": " + path + " has another shape than the adapter's");
     const double size = size_of(own), error = size_of(own - change);
@@ -92,7 +92,7 @@ std::pair<Tensor, Tensor> UniformPairs::pair(const std::string& path, int64_t in
   const int64_t own = part.A_RI.size(0);
   a_RI.narrow(0, 0, own).copy_(part.A_RI);
   // An equal scale keeps B's bits.
-  b_OR.narrow(1, 0, own).copy_(part.scale == scale ? part.B_OR : part.B_OR * (part.scale / scale));
+  b_OR.narrow(1, 0, own).copy_(part.scale == scale ? part.whole_B() : part.whole_B() * (part.scale / scale));
   return {a_RI, b_OR};
 }
 

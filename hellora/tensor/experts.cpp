@@ -20,7 +20,7 @@ struct Holder : torch::CustomClassHolder {
 /// Tensors of one bank in the flat list that autograd sees: A…, B…, own….
 void append(const ExpertBank& bank, std::vector<Tensor>& out) {
   for (const LowRank& one : bank.low) out.push_back(one.A_RI);
-  for (const LowRank& one : bank.low) out.push_back(one.B_OR);
+  for (const LowRank& one : bank.low) out.push_back(one.whole_B());
   for (const Tensor& one : bank.own) out.push_back(one);
 }
 

@@ -275,7 +275,7 @@ std::vector<Tensor> linear(const Tensor& x_NI, const Tensor& x_low_NI, std::span
   shared.compute = compute;
   shared.grad = at::GradMode::is_enabled() && (x_NI.requires_grad() || (x_low_NI.defined() && x_low_NI.requires_grad()));
   for (const LinearMap& map : maps) {
-    for (const Tensor& one : {map.own, map.low.A_RI, map.low.B_OR}) {
+    for (const Tensor& one : {map.own, map.low.A_RI, map.low.A_RI.defined() ? map.low.whole_B() : Tensor()}) {
       if (!one.defined()) continue;
       tensors.push_back(one);
       shared.grad = shared.grad || (at::GradMode::is_enabled() && one.requires_grad());

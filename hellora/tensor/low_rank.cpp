@@ -15,6 +15,11 @@ kernels::Store store_of(at::ScalarType dtype) {
 
 kernels::Plain plain_of(const Tensor& w) { return {w.const_data_ptr(), store_of(w.scalar_type()), w.stride(0), w.stride(1)}; }
 
+Tensor LowRank::whole_B() const {
+  Tensor b = gate_R.defined() ? B_OR * gate_R : B_OR;
+  return out_O.defined() ? b * out_O.unsqueeze(1) : b;
+}
+
 kernels::Packed PassPacks::add(const Tensor& w, bool transposed, double scale, kernels::Store store) {
   const Tensor source = transposed ? w.t() : w;
   kernels::Packed packed{nullptr, store, source.size(0), source.size(1)};

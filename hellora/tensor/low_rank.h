@@ -6,11 +6,15 @@
 
 namespace hellora {
 
-/// Adds scale * (x Aᵀ) Bᵀ. A: (R, in), B: (out, R).
+/// Adds scale * out ⊙ ((gate ⊙ (x Aᵀ)) Bᵀ). A: (R, in), B: (out, R); gate (R) and out (O) may be undefined: ones.
 struct LowRank {
   Tensor A_RI, B_OR;
   double scale = 1.0;
+  Tensor gate_R = {}, out_O = {};
+
   int64_t rank() const { return A_RI.size(0); }
+  /// diag(out) B diag(gate), with history: the products see one factor, and gate and out get their gradients through it.
+  Tensor whole_B() const;
 };
 
 /// Matrices packed for one pass; they live as long as the object.

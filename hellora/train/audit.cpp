@@ -16,7 +16,7 @@ std::string name_of(const Site& site, size_t member) { return site.members[membe
 
 /// ‖scale · B A‖ in the Frobenius norm without forming B A.
 double low_rank_norm(const LowRank& part) {
-  const Tensor a = part.A_RI.detach().to(at::kDouble), b = part.B_OR.detach().to(at::kDouble);
+  const Tensor a = part.A_RI.detach().to(at::kDouble), b = part.whole_B().detach().to(at::kDouble);
   const Tensor product = (at::matmul(b.t(), b) * at::matmul(a, a.t()).t()).contiguous();
   return part.scale * std::sqrt(std::max(0.0, ordered_sum(product)));
 }

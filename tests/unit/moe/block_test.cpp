@@ -50,6 +50,46 @@ void expect_equals_plain(const Block& b, const StepContext& context = {}) {
   }
 }
 
+/// LoRA whose pairs also have a gate on the rank and a scale of the outputs: what SoRA, VeRA and AdaLoRA ask of the engine.
+class Gated : public Adapter {
+ public:
+  Gated(const Adapter& lora, size_t members, uint64_t seed) {
+    for (size_t m = 0; m < members; ++m) {
+      parts_.push_back(*lora.low_rank(m));
+      parts_[m].gate_R = random_leaf({parts_[m].A_RI.size(0)}, seed + 2 * m);
+      parts_[m].out_O = random_leaf({parts_[m].B_OR.size(0)}, seed + 2 * m + 1);
+    }
+  }
+  const LowRank* low_rank(size_t m) const override { return &parts_[m]; }
+  Tensor apply(const Tensor& x_NI, const Tensor& base_y_NO, size_t m) const override {
+    const LowRank& p = parts_[m];
+    return base_y_NO + at::matmul(at::matmul(x_NI, p.A_RI.t()) * p.gate_R, p.B_OR.t()) * p.out_O * p.scale;
+  }
+  Tensor adapted_weight(const Tensor& base_OI, size_t) const override { return base_OI; }
+  const std::vector<LowRank>& parts() const { return parts_; }
+
+ private:
+  std::vector<LowRank> parts_;
+};
+
+TEST(MoeBlock, GatesAndOutputScalesOfLowRankPartsEqualPlainOperators) {
+  Block b = make_block({}, 12);
+  const Gated gate(*b.adapters.gate, 2, 50), up(*b.adapters.up, 2, 60), down(*b.adapters.down, 2, 70);
+  b.adapters.gate = &gate;
+  b.adapters.up = &up;
+  b.adapters.down = &down;
+  for (const StepContext& context : {StepContext{}, StepContext{true, 0.4, 17, 1, 2, 3}}) {
+    const Tensor got = b.out(context), want = plain_moe(b, context), c_TD = random_tensor(want.sizes(), 99);
+    EXPECT_TRUE(close_to(got, want, kSameMath64));
+    std::vector<Tensor> leaves{b.x_TD};
+    for (const Gated* one : {&gate, &up, &down}) {
+      for (const LowRank& p : one->parts()) leaves.insert(leaves.end(), {p.A_RI, p.B_OR, p.gate_R, p.out_O});
+    }
+    const auto got_grad = gradients(got, c_TD, leaves), want_grad = gradients(want, c_TD, leaves);
+    for (size_t g = 0; g < leaves.size(); ++g) EXPECT_TRUE(close_to(got_grad[g], want_grad[g], kSameMath64 * 10)) << g;
+  }
+}
+
 void expect_right(const BlockSizes& sizes, uint64_t seed) {
   const Block b = make_block(sizes, seed);
   if (sizes.method == "lora") {

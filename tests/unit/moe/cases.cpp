@@ -27,7 +27,7 @@ Tensor one_number(int64_t value) { return at::full({1}, value, at::TensorOptions
 Tensor plain_projection(const Block& b, Slot slot, Slot input, const Tensor& bank, const Tensor& row, int64_t token, int64_t e,
                         const StepContext& context) {
   const Tensor base = at::matmul(row, bank.select(0, e).t());
-  const Adapter* adapter = b.set->find(0, slot);
+  const Adapter* adapter = slot == Slot::gate ? b.adapters.gate : slot == Slot::up ? b.adapters.up : b.adapters.down;
   const int64_t m = b.adapters.ordinal_of[static_cast<size_t>(e)];
   if (adapter == nullptr || m >= b.adapters.hot) return base;
   const Tensor low = context.drops() ? dropout(row, context.dropout, context.key(0, input), one_number(token), one_number(e)) : row;

@@ -13,7 +13,7 @@ using namespace testing;
 
 struct MapCase {
   int64_t out = 0, rank = 0;  // rank 0: no low-rank part
-  bool own = false;
+  bool own = false, gated = false, scaled = false;
 };
 
 struct Operands {
@@ -42,6 +42,8 @@ Operands make_operands(int64_t rows, int64_t in, const std::vector<MapCase>& cas
       map.low = {random_leaf({c.rank, in}, ++seed, dtype), random_leaf({c.out, c.rank}, ++seed, dtype), 0.5 + static_cast<double>(c.rank)};
       o.leaves.push_back(map.low.A_RI);
       o.leaves.push_back(map.low.B_OR);
+      if (c.gated) o.leaves.push_back(map.low.gate_R = random_leaf({c.rank}, ++seed, dtype));
+      if (c.scaled) o.leaves.push_back(map.low.out_O = random_leaf({c.out}, ++seed, dtype));
     }
     o.maps.push_back(map);
   }
@@ -53,8 +55,13 @@ Tensor plain(const Operands& o) {
   for (size_t i = 0; i < o.maps.size(); ++i) {
     Tensor y = at::matmul(o.x_NI, o.w[i].t());
     const LowRank& low = o.maps[i].low;
-    if (low.A_RI.defined())
-      y = y + at::matmul(at::matmul(o.x_low_NI.defined() ? o.x_low_NI : o.x_NI, low.A_RI.t()), low.B_OR.t()) * low.scale;
+    if (low.A_RI.defined()) {
+      Tensor u = at::matmul(o.x_low_NI.defined() ? o.x_low_NI : o.x_NI, low.A_RI.t());
+      if (low.gate_R.defined()) u = u * low.gate_R;
+      Tensor part = at::matmul(u, low.B_OR.t()) * low.scale;
+      if (low.out_O.defined()) part = part * low.out_O;
+      y = y + part;
+    }
     parts.push_back(y);
   }
   return at::cat(parts, 1);
@@ -77,6 +84,8 @@ TEST(Linear, EqualsPlainOperatorsInFp64) {
     expect_equal(make_operands(rows, in, {{40, 3, false}, {5, 0, false}, {33, 8, false}}, false, seed += 100), kSameMath64);
     expect_equal(make_operands(rows, in, {{40, 3, false}, {5, 2, false}}, true, seed += 100), kSameMath64);
     expect_equal(make_operands(rows, in, {{12, 0, true}, {9, 2, false}}, false, seed += 100), kSameMath64);
+    expect_equal(make_operands(rows, in, {{40, 3, false, true, true}, {5, 2, false, true}, {9, 4, false, false, true}}, true, seed += 100),
+                 kSameMath64);
   }
 }
 
