@@ -47,6 +47,7 @@ const std::map<std::string, std::string>& aliases() {
                                                            {"sample_packing", "data.packing"},
                                                            {"train_on_inputs", "data.train_on"},
                                                            {"gradient_accumulation_steps", "train.grad_accumulation"},
+                                                           {"gradient_checkpointing", "train.gradient_checkpointing"},
                                                            {"num_epochs", "train.epochs"},
                                                            {"num_train_epochs", "train.epochs"},
                                                            {"max_steps", "train.max_steps"},

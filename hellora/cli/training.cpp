@@ -76,7 +76,8 @@ TrainingNeeds training_needs(const RunConfig& config, const ModelShape& shape, i
           layers,
           config.compute.saved == "bf16" ? 2 : 4,
           config.compute.matmul == "bf16" ? 2 : 4,
-          config.adapter.dropout > 0};
+          config.adapter.dropout > 0,
+          config.train.gradient_checkpointing};
 }
 
 /// A dense model has nothing to select: its plan is empty.
@@ -116,7 +117,8 @@ void settle_memory(RunConfig* config, const ModelShape& shape) {
     throw StateError("the run needs about " + human_bytes(static_cast<double>(total(tokens))) + ", the machine has " +
                      human_bytes(static_cast<double>(there)) + "; " +
                      (fits(smaller) ? "train.micro_batch_tokens=" + std::to_string(smaller) + " fits"
-                                    : "compute.saved=bf16, compute.weights=bf16, a smaller data.max_length, adapter.rank or select.k, or "
+                                    : "compute.saved=bf16, train.gradient_checkpointing=true, compute.weights=bf16, a smaller "
+                                      "data.max_length, adapter.rank or select.k, or "
                                       "select.mode=base needs less"));
   }
   config->train.micro_batch_tokens = tokens;

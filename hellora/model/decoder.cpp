@@ -4,6 +4,7 @@
 #include "hellora/core/hash.h"
 #include "hellora/core/rng.h"
 #include "hellora/model/latent_attention.h"
+#include "hellora/model/recompute.h"
 #include "hellora/moe/mlp.h"
 #include "hellora/tensor/rms_norm.h"
 
@@ -29,7 +30,10 @@ Decoder::LayerAdapters Decoder::layer_adapters(int64_t layer) const {
   const std::vector<int64_t> hot = adapters_ != nullptr ? adapters_->hot_experts(layer) : std::vector<int64_t>();
   bound.moe = order_experts(hot, shape_.experts);
   if (adapters_ == nullptr) return bound;
-  for (const Slot slot : layer_slots()) bound.slot[slot] = adapters_->find(layer, slot);
+  for (const Slot slot : layer_slots()) {
+    bound.slot[slot] = adapters_->find(layer, slot);
+    bound.any = bound.any || bound.slot[slot] != nullptr;
+  }
   bound.moe.router = bound.slot[Slot::router];
   bound.moe.gate = bound.slot[Slot::gate];
   bound.moe.up = bound.slot[Slot::up];
@@ -41,7 +45,7 @@ Tensor Decoder::embed(const Tensor& ids_T) const {
   const Tensor h_TD = at::embedding(effective_weight(weights_.embed_VD, embed_), ids_T).to(real_);
   const LowRank* part = embed_ != nullptr ? embed_->low_rank(0) : nullptr;
   if (part == nullptr) return h_TD;
-  return h_TD + at::matmul(at::embedding(part->A_RI.t(), ids_T), part->B_OR.t()) * part->scale;
+  return h_TD + at::matmul(at::embedding(part->A_RI.t(), ids_T), part->whole_B().t()) * part->scale;
 }
 
 Tensor Decoder::norm(const Tensor& h_TD, Slot slot, int64_t layer) const {
@@ -89,14 +93,50 @@ Tensor Decoder::feed_forward(const Tensor& x_TD, int64_t layer, const Forward& f
   return with_shared(routed, x_TD, layer, forward, {});
 }
 
+Tensor Decoder::run_layer(const Tensor& h_TD, int64_t layer, const Batch& batch, const RopeAngles& angles, const Forward& forward) const {
+  const Tensor middle_TD = h_TD + attend(norm(h_TD, Slot::input_norm, layer), layer, batch, angles, forward);
+  return middle_TD + feed_forward(norm(middle_TD, Slot::post_norm, layer), layer, forward);
+}
+
+namespace {
+
+/// Takes a layer's routing out of a pass.
+class RoutingCapture : public Observer {
+ public:
+  void on_route(int64_t, const Routing& routing) override { taken = routing; }
+  Routing taken;
+};
+
+}  // namespace
+
+Tensor Decoder::recomputed_layer(const Tensor& h_TD, int64_t layer, const Batch& batch, const RopeAngles& angles,
+                                 const Forward& forward) const {
+  const auto run = [this, layer, batch, angles, context = forward.context](const Tensor& x_TD) {
+    RoutingCapture capture;
+    Forward inner;
+    inner.context = context;
+    inner.observers = {&capture};
+    const Tensor out = run_layer(x_TD, layer, batch, angles, inner);
+    const Routing& routing = capture.taken;
+    return routing.ids_TK.defined() ? std::vector<Tensor>{out, routing.logits_TE, routing.ids_TK, routing.weights_TK}
+                                    : std::vector<Tensor>{out};
+  };
+  const std::vector<Tensor> out = recomputed(h_TD, run);
+  if (out.size() > 1) {
+    for (Observer* one : forward.observers) one->on_route(layer, {out[1], out[2], out[3]});
+  }
+  return out[0];
+}
+
 Tensor Decoder::hidden(const Batch& batch, const Forward& forward) const {
   Tensor h_TD = embed(batch.ids_T);
   if (forward.trace) forward.trace("embed", h_TD);
   const RopeAngles angles = rope_angles(batch.positions_T, shape_.rope_width(), shape_.rope, real_);
   for (int64_t layer = 0; layer < shape_.layers; ++layer) {
     if (layer + 1 == shape_.layers && forward.needed_N.defined()) return last_layer(h_TD, batch, angles, forward);
-    h_TD = h_TD + attend(norm(h_TD, Slot::input_norm, layer), layer, batch, angles, forward);
-    h_TD = h_TD + feed_forward(norm(h_TD, Slot::post_norm, layer), layer, forward);
+    // Below the lowest trainable layer there is no backward pass.
+    const bool again = forward.recompute && at::GradMode::is_enabled() && (h_TD.requires_grad() || layers_[static_cast<size_t>(layer)].any);
+    h_TD = again ? recomputed_layer(h_TD, layer, batch, angles, forward) : run_layer(h_TD, layer, batch, angles, forward);
     if (forward.trace) forward.trace(std::to_string(layer), h_TD);
   }
   return h_TD;

@@ -13,7 +13,8 @@ struct Forward {
   StepContext context;
   std::vector<Observer*> observers;
   KvCache* cache = nullptr;
-  Tensor needed_N;  // ascending row numbers (int64): the last layer computes only these; undefined: all
+  bool recompute = false;  // layers keep their input alone and run again in the backward pass
+  Tensor needed_N;         // ascending row numbers (int64): the last layer computes only these; undefined: all
   std::function<void(const std::string& name, const Tensor& value)> trace;  // golden tests: "embed", "0", "1", …
 };
 
@@ -40,6 +41,7 @@ class Decoder {
   struct LayerAdapters {
     SlotMap<const Adapter*> slot;
     MoeAdapters moe;
+    bool any = false;
   };
   Tensor embed(const Tensor& ids_T) const;
   Tensor attend(const Tensor& normed_TD, int64_t layer, const Batch& batch, const RopeAngles& angles, const Forward& forward,
@@ -52,6 +54,9 @@ class Decoder {
   /// What the routed experts gave plus the shared ones, where the model has them.
   Tensor with_shared(const Tensor& routed_TD, const Tensor& x_TD, int64_t layer, const Forward& forward, const Tensor& row_N) const;
   Tensor feed_forward(const Tensor& x_TD, int64_t layer, const Forward& forward) const;
+  Tensor run_layer(const Tensor& h_TD, int64_t layer, const Batch& batch, const RopeAngles& angles, const Forward& forward) const;
+  /// run_layer without what its backward pass needs: that is computed again. Observers see the routing once.
+  Tensor recomputed_layer(const Tensor& h_TD, int64_t layer, const Batch& batch, const RopeAngles& angles, const Forward& forward) const;
   LayerAdapters layer_adapters(int64_t layer) const;
 
   ModelShape shape_;

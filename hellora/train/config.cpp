@@ -9,6 +9,8 @@ std::vector<Field> train_fields(TrainConfig* config) {
       auto_field("train.micro_batch_tokens", &config->micro_batch_tokens, 1, 1 << 24,
                  "tokens of one forward pass; auto: 2048 or data.max_length"),
       int_field("train.grad_accumulation", &config->grad_accumulation, 1, 1 << 20, "micro-batches of one optimizer step"),
+      flag_field("train.gradient_checkpointing", &config->gradient_checkpointing,
+                 "layers keep their input alone and are computed again in the backward pass: less memory, about a third more time"),
       double_field("train.lr", &config->lr, 0, 10, "peak learning rate"),
       choice_field("train.schedule", &config->schedule, {"constant", "linear", "cosine"}, "learning rate after the warm-up"),
       double_field("train.warmup_ratio", &config->warmup_ratio, 0, 1, "share of all steps in which the rate rises"),

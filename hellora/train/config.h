@@ -10,6 +10,7 @@ struct TrainConfig {
   int64_t max_steps = 0;  // 0: by epochs
   Auto micro_batch_tokens;
   int64_t grad_accumulation = 1;
+  bool gradient_checkpointing = false;
   double lr = 4e-4;
   std::string schedule = "cosine";
   double warmup_ratio = 0.03;

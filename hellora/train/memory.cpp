@@ -54,15 +54,19 @@ int64_t backward_peak(const ModelShape& s, int64_t rows, int64_t width, const Tr
 
 Forecast forecast_training(const ModelShape& s, const TrainingNeeds& needs) {
   const int64_t k = s.router.top_k, t = needs.tokens, operand = needs.operand_bytes;
-  int64_t waiting = 0, widest = 0;
+  int64_t waiting = 0, widest = 0, largest = 0;
   for (int64_t layer = s.layers - needs.adapted_layers; layer < s.layers; ++layer) {
     const int64_t gated = s.routed(layer) ? k * s.expert_width + s.shared_width : s.dense_width;
-    waiting += needs.saved_bytes * (attention_values(s, needs.dropout) + 2 * gated) + (s.routed(layer) ? kFp32 * 4 * s.experts : 0);
+    const int64_t own =
+        needs.saved_bytes * (attention_values(s, needs.dropout) + 2 * gated) + (s.routed(layer) ? kFp32 * 4 * s.experts : 0);
+    largest = std::max(largest, own);
+    waiting += needs.recompute ? s.hidden * kFp32 : own;
     const int64_t peak = s.routed(layer)
                              ? std::max(backward_peak(s, t * k, s.expert_width, needs), backward_peak(s, t, s.shared_width, needs))
                              : backward_peak(s, t, s.dense_width, needs);
     widest = std::max(widest, peak + 6 * t * s.hidden * kFp32);
   }
+  if (needs.recompute) waiting += 2 * largest;  // the last layer, which is not computed again, and the one in work
   const int64_t head = std::min<int64_t>(512, t) * s.vocab * (kFp32 + operand);
   Forecast forecast;
   forecast.weights = needs.weights;

@@ -25,6 +25,7 @@ struct TrainingNeeds {
   int64_t saved_bytes = 4;     // per saved activation
   int64_t operand_bytes = 4;   // per element that enters a product
   bool dropout = false;
+  bool recompute = false;
 };
 
 /// Peak of a training run.

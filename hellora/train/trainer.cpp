@@ -139,6 +139,7 @@ class Loop {
     Forward forward;
     forward.context = {true, job_.adapters->config().dropout, job_.seed, job_.phase, cursor_.step, micro};
     forward.observers = job_.observers;
+    forward.recompute = job_.config.gradient_checkpointing;
     RoutingCollector routing;
     if (job_.config.router_aux_loss > 0) forward.observers.push_back(&routing);
     const Reach reach = find_reach(packed);

@@ -53,6 +53,26 @@ TEST(Trainer, GivesTheSameBytesOnAnyNumberOfThreads) {
   EXPECT_EQ(first.size(), 2U);
 }
 
+/// Dropout, the balance loss and the audit see the same as without; bf16 keeps and fp32 ones.
+TEST(Trainer, GradientCheckpointingGivesTheSameBytes) {
+  for (const at::ScalarType saved : {at::kFloat, at::kBFloat16}) {
+    AdapterConfig config = tiny_config();
+    config.dropout = 0.1;
+    const auto run = [&](bool checkpointing) {
+      auto one = std::make_unique<TinyRun>(config);
+      one->model.decoder =
+          load_decoder(Checkpoint(one->model.folder.path()), {at::kFloat, at::kFloat}, Compute{kernels::Math::full, saved});
+      one->job.config.router_aux_loss = 0.01;
+      one->job.config.gradient_checkpointing = checkpointing;
+      EXPECT_TRUE(one->go().audit_passed);
+      return one;
+    };
+    const auto plain = run(false), again = run(true);
+    EXPECT_EQ(plain->losses, again->losses);
+    EXPECT_TRUE(same_bytes(plain->adapters->flat_param(), again->adapters->flat_param()));
+  }
+}
+
 TEST(Trainer, LearnsWhatItIsShown) {
   TinyRun run;
   run.data = random_dataset(4, 12);
