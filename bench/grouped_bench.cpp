@@ -15,7 +15,7 @@ Body body(Direction direction, Math math, const std::vector<int64_t>& offsets) {
     peak.report(state, product.flops(), seconds);
     if (product.weight_bytes() == 0) return;
     state.counters["weights_GB/s"] = product.weight_bytes() / seconds * 1e-9;
-    state.counters["of_reading"] = product.weight_bytes() / seconds / probe_reading();
+    state.counters["of_reading"] = product.weight_bytes() / seconds / probe_reading(product.memory());
   };
 }
 

@@ -19,6 +19,10 @@ class Product {
   std::string fault();
 
   double flops() const { return 2.0 * static_cast<double>(rows()) * static_cast<double>(in_ * out_); }
+  /// All weights lie one behind the other.
+  std::span<const std::byte> memory() const {
+    return {static_cast<const std::byte*>(weights_[0].data), static_cast<size_t>(kExperts * weights_[0].bytes())};
+  }
   /// Weights of the experts that have rows.
   double weight_bytes() const;
 

@@ -1,5 +1,7 @@
 // Whole training steps on synthetic weights.
+#include <algorithm>
 #include <iostream>
+#include <numeric>
 
 #include "hellora/cli/bench.h"
 #include "hellora/cli/table.h"
@@ -36,7 +38,7 @@ Dataset random_rows(int64_t rows, int64_t length, int64_t vocab, double supervis
 }
 
 struct Totals {
-  double step = 0, forward = 0, backward = 0, optimizer = 0, probe = 0;
+  double step = 0, forward = 0, backward = 0, optimizer = 0, probe = 0, reading = 0;
   int64_t tokens = 0, probes = 0;
   double hot_share = 0, adapted_share = 0;
 };
@@ -56,6 +58,36 @@ class ShareCounter : public Observer {
   int64_t first_, all_ = 0, inside_ = 0;
 };
 
+/// Shares by expert: recorded counts, largest first, so that the first experts are the hot ones; or a share for the busy ones.
+SyntheticRouting routing_of(const StepOptions& o, const ModelShape& shape) {
+  SyntheticRouting out;
+  if (!o.routing.empty()) {
+    const Json json = parse_json(read_text(o.routing), o.routing);
+    for (const Json& layer : member(json, "layers", o.routing)) {
+      std::vector<double> share_E;
+      for (const Json& count : member(layer, "counts", o.routing)) {
+        if (!count.is_number() || count.get<double>() < 0) throw FormatError(o.routing + ": counts must be numbers that are not negative");
+        share_E.push_back(count.get<double>());
+      }
+      const double sum = std::accumulate(share_E.begin(), share_E.end(), 0.0);
+      if (static_cast<int64_t>(share_E.size()) != shape.experts || sum <= 0) {
+        throw ConfigError("bench: " + o.routing + " counts " + std::to_string(share_E.size()) + " experts, " + o.arch + " has " +
+                          std::to_string(shape.experts));
+      }
+      std::sort(share_E.rbegin(), share_E.rend());
+      for (double& share : share_E) share /= sum;
+      out.shares.push_back(std::move(share_E));
+    }
+    return out;
+  }
+  const int64_t busy = o.busy_experts();
+  if (o.hot_share <= 0 || busy <= 0 || busy >= shape.experts) return out;
+  std::vector<double> share_E(static_cast<size_t>(shape.experts), (1 - o.hot_share) / static_cast<double>(shape.experts - busy));
+  std::fill_n(share_E.begin(), busy, o.hot_share / static_cast<double>(busy));
+  out.shares.push_back(std::move(share_E));
+  return out;
+}
+
 Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& config, kernels::Math math, uint64_t seed) {
   const ModelShape& shape = decoder.shape();
   AdapterSet adapters(find_sites(shape, config, first_experts(shape, o.hot)), config, seed, BaseWeight());
@@ -68,12 +100,14 @@ Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& c
   job.adapters = &adapters;
   job.data = &data;
   job.config.max_steps = o.steps + 1;
+  job.config.gradient_checkpointing = o.checkpointing;
   job.packing = {rows * length, true, length};
   job.seed = seed;
   job.observers = {&share, &adapted};
   Totals total;
   job.before_batch = [&](const PackedBatch&) {
     total.probe += kernels::probe_arithmetic(math);
+    total.reading += kernels::probe_reading(decoder.weights().arena.first_block());
     ++total.probes;
   };
   job.progress = [&](const StepReport& r) {
@@ -116,6 +150,7 @@ Forecast forecast_step(const StepOptions& o, const ComputeConfig& config, const 
   needs.saved_bytes = config.saved == "bf16" ? 2 : 4;
   needs.operand_bytes = config.matmul == "bf16" ? 2 : 4;
   needs.dropout = o.dropout > 0;
+  needs.recompute = o.checkpointing;
   const Forecast forecast = forecast_training(shape, needs);
   if (forecast.total() > machine_bytes()) {
     throw StateError("bench: the weights need " + human_bytes(static_cast<double>(forecast.weights)) + ", the step " +
@@ -123,6 +158,21 @@ Forecast forecast_step(const StepOptions& o, const ComputeConfig& config, const 
                      human_bytes(static_cast<double>(machine_bytes())) + "; fewer --layers or --tokens need less");
   }
   return forecast;
+}
+
+void print_step(const Json& r) {
+  const Json& seconds = r["seconds"];
+  const auto number = [](const Json& value, int digits) { return fixed(value.get<double>(), digits); };
+  const auto bytes = [](const Json& value) { return human_bytes(value.get<double>()); };
+  std::cout << format_table({{"tokens per second", number(r["tokens_per_second"], 1)},
+                             {"  share of the arithmetic limit", percent(r["fraction_of_limit"].get<double>())},
+                             {"seconds per step", number(seconds["step"], 3)},
+                             {"  forward", number(seconds["forward"], 3)},
+                             {"  backward", number(seconds["backward"], 3)},
+                             {"  optimizer", number(seconds["optimizer"], 3)},
+                             {"reading all weights twice, alone", number(r["weights_reading_seconds"], 3)},
+                             {"slots of busy experts", percent(r["hot_share"].get<double>())},
+                             {"memory forecast / peak", bytes(r["forecast_rss_bytes"]) + " / " + bytes(r["peak_rss_bytes"])}});
 }
 
 }  // namespace
@@ -136,12 +186,15 @@ void StepOptions::declare(CLI::App& app) {
   app.add_option("--busy", busy, "experts that --hot-share is about; 0: the adapted ones")->check(CLI::Range(0, 65536));
   app.add_option("--hot-share", hot_share, "share of the routed slots that these experts take; 0: whatever comes")
       ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--routing", routing, "a file with counts per layer and expert (profile.json, data/routing) to take the shares from")
+      ->check(CLI::ExistingFile);
   app.add_option("--rank", rank, "rank")->check(CLI::Range(1, 65536));
   app.add_option("--dropout", dropout, "dropout of adapter inputs")->check(CLI::Range(0.0, 0.99));
   app.add_option("--supervised", supervised, "share of each document that carries labels")->check(CLI::Range(0.01, 1.0));
   app.add_option("--weights", weights, "how frozen weights are kept")->check(CLI::IsMember({"bf16", "fp32"}));
   app.add_option("--matmul", matmul, "auto, fp32 or bf16")->check(CLI::IsMember({"auto", "fp32", "bf16"}));
   app.add_option("--saved", saved, "auto, fp32 or bf16")->check(CLI::IsMember({"auto", "fp32", "bf16"}));
+  app.add_flag("--gradient-checkpointing", checkpointing, "compute layers again in the backward pass");
   app.add_option("--steps", steps, "timed steps, after one that is not")->check(CLI::Range(1, 100000));
 }
 
@@ -159,10 +212,12 @@ int bench_step(const StepOptions& o, uint64_t seed, bool json) {
   const AdapterConfig adapter = adapter_of(o, shape);
   const Forecast forecast = forecast_step(o, config, shape, adapter);
   const WeightDtypes dtypes{o.weights == "bf16" ? at::kBFloat16 : at::kFloat, at::kFloat};
-  Decoder decoder(shape, synthetic_weights(shape, dtypes, o.busy_experts(), o.hot_share, seed), at::kFloat, compute);
+  Decoder decoder(shape, synthetic_weights(shape, dtypes, routing_of(o, shape), seed), at::kFloat, compute);
   const Totals t = time_steps(o, decoder, adapter, compute.math, seed);
   const auto per_step = [&](double seconds) { return seconds / static_cast<double>(o.steps); };
   const double rate = static_cast<double>(t.tokens) / t.step, probe = t.probe / static_cast<double>(t.probes);
+  // Both passes read every weight of the layers once: what memory alone would take, beside the arithmetic.
+  const double reading = t.reading / static_cast<double>(t.probes), weights_seconds = 2 * static_cast<double>(forecast.weights) / reading;
   const double limit = probe / step_flops(o, shape, adapter, t.adapted_share);
   const Json result{{"arch", o.arch},
                     {"layers", shape.layers},
@@ -183,7 +238,9 @@ int bench_step(const StepOptions& o, uint64_t seed, bool json) {
                       {"forward", per_step(t.forward)},
                       {"backward", per_step(t.backward)},
                       {"optimizer", per_step(t.optimizer)}}},
-                    {"probe", {{"gflops", probe * 1e-9}}},
+                    {"probe", {{"gflops", probe * 1e-9}, {"reading_gb_per_second", reading * 1e-9}}},
+                    {"weights_reading_seconds", weights_seconds},
+                    {"gradient_checkpointing", o.checkpointing},
                     {"fraction_of_limit", rate / limit},
                     {"peak_rss_bytes", peak_resident_bytes()},
                     {"forecast_rss_bytes", forecast.total()}};
@@ -191,15 +248,7 @@ int bench_step(const StepOptions& o, uint64_t seed, bool json) {
     std::cout << result.dump() << "\n";
     return 0;
   }
-  std::cout << format_table({{"tokens per second", fixed(rate, 1)},
-                             {"  share of the arithmetic limit", percent(rate / limit)},
-                             {"seconds per step", fixed(per_step(t.step), 3)},
-                             {"  forward", fixed(per_step(t.forward), 3)},
-                             {"  backward", fixed(per_step(t.backward), 3)},
-                             {"  optimizer", fixed(per_step(t.optimizer), 3)},
-                             {"slots of busy experts", percent(t.hot_share)},
-                             {"memory forecast / peak", human_bytes(static_cast<double>(forecast.total())) + " / " +
-                                                            human_bytes(static_cast<double>(peak_resident_bytes()))}});
+  print_step(result);
   return 0;
 }
 

@@ -1,9 +1,8 @@
 #include "hellora/kernels/probe.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
-
-#include "hellora/kernels/buffer.h"
 
 namespace hellora::kernels {
 namespace {
@@ -27,18 +26,14 @@ double probe_arithmetic(Math math) {
   return rate;
 }
 
-double probe_reading() {
-  constexpr int64_t kBytes = int64_t{1} << 28, kStreams = 8, kPiece = int64_t{1} << 20;
-  static const Block block = [] {
-    Block fresh(kBytes);
-    std::memset(fresh.data(), 1, kBytes);
-    return fresh;
-  }();
+double probe_reading(std::span<const std::byte> memory) {
+  constexpr int64_t kStreams = 8, kPiece = int64_t{1} << 20, kMost = int64_t{1} << 28;
+  const int64_t groups = std::min<int64_t>(static_cast<int64_t>(memory.size()), kMost) / (kPiece * kStreams);
   const double start = now();
   uint64_t sum = 0;
 #pragma omp parallel for schedule(static) reduction(+ : sum)
-  for (int64_t group = 0; group < kBytes / (kPiece * kStreams); ++group) {
-    const std::byte* base = block.data() + group * kPiece * kStreams;
+  for (int64_t group = 0; group < groups; ++group) {
+    const std::byte* base = memory.data() + group * kPiece * kStreams;
     for (int64_t at = 0; at < kPiece; at += 64) {
       for (int64_t s = 0; s < kStreams; ++s) {
         const std::byte* p = base + s * kPiece + at;
@@ -50,7 +45,7 @@ double probe_reading() {
     }
   }
   const double seconds = now() - start;
-  return sum == 1 ? 0 : static_cast<double>(kBytes) / seconds;  // the sum is used, so nothing is left out
+  return sum == 1 ? 0 : static_cast<double>(groups * kPiece * kStreams) / seconds;  // the sum is used, so nothing is left out
 }
 
 }  // namespace hellora::kernels

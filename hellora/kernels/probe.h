@@ -8,7 +8,8 @@ namespace hellora::kernels {
 /// Operations per second of the active row's multiply-add on registers, all threads together, over about 30 ms.
 double probe_arithmetic(Math math);
 
-/// Bytes per second of all threads reading a block larger than the caches, several streams each, fetched ahead.
-double probe_reading();
+/// Bytes per second of all threads reading `memory`, which is larger than the caches, several streams each, fetched ahead.
+/// At most 256 MiB of it are read; 0 where it has less than 8 MiB.
+double probe_reading(std::span<const std::byte> memory);
 
 }  // namespace hellora::kernels

@@ -35,44 +35,51 @@ kernels::Packed random_matrix(FrozenWeights& arena, int64_t out, int64_t in, ker
   return packed;
 }
 
-/// The bonus on the logits of hot experts at which they take `share` of the top-k slots, for normal logits of deviation `noise`.
-double bonus_for(const ModelShape& s, int64_t hot, double share, double noise, uint64_t seed) {
-  constexpr int kDraws = 400;
-  const auto taken = [&](double bonus) {
-    int64_t inside = 0;
-    std::vector<std::pair<double, int64_t>> logits(static_cast<size_t>(s.experts));
-    for (int draw = 0; draw < kDraws; ++draw) {
-      for (int64_t e = 0; e < s.experts; ++e) {
-        const RngKey key = make_key(seed, hash_text("bench routing"), draw);
-        double sum = -6;  // twelve uniform numbers: nearly normal
-        for (uint64_t i = 0; i < 12; ++i) sum += unit_double(key, static_cast<uint64_t>(e) * 12 + i);
-        logits[static_cast<size_t>(e)] = {-(noise * sum + (e < hot ? bonus : 0)), e};
-      }
+/// What must be added to each expert's logit, normal with deviation `noise`, for it to be in the top k as often as `share_E` says.
+/// Found by repeated simulation: the routing of a step is measured, not assumed.
+std::vector<double> bonuses_for(const ModelShape& s, const std::vector<double>& share_E, double noise, uint64_t seed) {
+  constexpr int kDraws = 1000, kRounds = 60;
+  const auto experts = static_cast<size_t>(s.experts);
+  std::vector<double> drawn(kDraws * experts), bonus_E(experts, 0.0);
+  for (size_t i = 0; i < drawn.size(); ++i) {
+    const RngKey key = make_key(seed, hash_text("bench routing"), static_cast<int64_t>(i));
+    double sum = -6;  // twelve uniform numbers: nearly normal
+    for (uint64_t u = 0; u < 12; ++u) sum += unit_double(key, u);
+    drawn[i] = noise * sum;
+  }
+  std::vector<std::pair<double, size_t>> logits(experts);
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<double> taken_E(experts, 0.0);
+    for (size_t draw = 0; draw < kDraws; ++draw) {
+      for (size_t e = 0; e < experts; ++e) logits[e] = {-(drawn[draw * experts + e] + bonus_E[e]), e};
       std::partial_sort(logits.begin(), logits.begin() + s.router.top_k, logits.end());
-      for (int64_t k = 0; k < s.router.top_k; ++k) inside += logits[static_cast<size_t>(k)].second < hot ? 1 : 0;
+      for (size_t k = 0; k < static_cast<size_t>(s.router.top_k); ++k) taken_E[logits[k].second] += 1.0;
     }
-    return static_cast<double>(inside) / static_cast<double>(kDraws * s.router.top_k);
-  };
-  double low = 0, high = 10;
-  for (int i = 0; i < 14; ++i) (taken((low + high) / 2) < share ? low : high) = (low + high) / 2;
-  return (low + high) / 2;
+    constexpr double kFloor = 1e-3;  // of a share: rarer than what the draws can tell
+    for (size_t e = 0; e < experts; ++e) {
+      const double own = taken_E[e] / (kDraws * static_cast<double>(s.router.top_k));
+      bonus_E[e] = std::clamp(bonus_E[e] + 0.5 * noise * std::log((share_E[e] + kFloor) / (own + kFloor)), -10.0, 10.0);
+    }
+  }
+  return bonus_E;
 }
 
-/// Small random logits, and `bonus` times the constant feature for the first `hot` experts.
-Tensor steering_router(const ModelShape& s, int64_t layer, int64_t hot, double bonus, const WeightDtypes& dtypes, uint64_t seed) {
+/// Small random logits, and each expert's bonus times the constant feature.
+Tensor steering_router(const ModelShape& s, int64_t layer, const std::vector<double>& bonus_E, const WeightDtypes& dtypes, uint64_t seed) {
   Tensor router = at::empty({s.experts, s.hidden}, at::TensorOptions(dtypes.compute));
   for (int64_t i = 0; i < router.numel(); ++i) {
     router.data_ptr<float>()[i] = static_cast<float>(
         (2 * unit_double(make_key(seed, hash_text("bench router"), layer), static_cast<uint64_t>(i)) - 1) * kDeviation * std::sqrt(3.0));
   }
-  router.select(1, 0).fill_(0);
-  if (bonus > 0) router.select(1, 0).narrow(0, 0, hot).fill_(bonus);
+  for (int64_t e = 0; e < s.experts; ++e) {
+    router.data_ptr<float>()[e * s.hidden] = bonus_E.empty() ? 0.0F : static_cast<float>(bonus_E[static_cast<size_t>(e)]);
+  }
   return router;
 }
 
 }  // namespace
 
-ModelWeights synthetic_weights(const ModelShape& s, const WeightDtypes& dtypes, int64_t hot, double share, uint64_t seed) {
+ModelWeights synthetic_weights(const ModelShape& s, const WeightDtypes& dtypes, const SyntheticRouting& routing, uint64_t seed) {
   const kernels::Store stored = store_of(dtypes.stored), wide = store_of(dtypes.compute);
   ModelWeights w;
   w.arena = FrozenWeights(packed_bytes(s, stored, wide));
@@ -95,7 +102,11 @@ ModelWeights synthetic_weights(const ModelShape& s, const WeightDtypes& dtypes, 
   embed.mul_(kResidual);
   w.embed_VD = embed.to(dtypes.stored);
   const double constant = std::sqrt(static_cast<double>(s.hidden) / 2), noise = kDeviation * constant;
-  const double bonus = share > 0 && hot > 0 && hot < s.experts ? bonus_for(s, hot, share, noise, seed) : 0;
+  std::vector<std::vector<double>> bonuses;
+  for (const std::vector<double>& share_E : routing.shares) {
+    bonuses.push_back(bonuses_for(s, share_E, noise, seed));
+    for (double& bonus : bonuses.back()) bonus /= constant;
+  }
   for (int64_t layer = 0; layer < s.layers; ++layer) {
     LayerWeights one;
     for (const Slot slot : layer_slots()) {
@@ -110,7 +121,11 @@ ModelWeights synthetic_weights(const ModelShape& s, const WeightDtypes& dtypes, 
         one.packed(slot) = slot == Slot::shared_router ? random_matrix(w.arena, out, in, wide, ++next) : matrix(out, in);
       }
     }
-    if (s.routed(layer)) one.moe.router = w.arena.add(steering_router(s, layer, hot, bonus / constant, dtypes, seed), wide);
+    if (s.routed(layer))
+      one.moe.router = w.arena.add(
+          steering_router(s, layer, bonuses.empty() ? std::vector<double>() : bonuses[static_cast<size_t>(layer) % bonuses.size()], dtypes,
+                          seed),
+          wide);
     w.layers.push_back(std::move(one));
   }
   w.final_norm_D = ones(s.hidden);

@@ -5,8 +5,13 @@
 
 namespace hellora {
 
-/// Random weights of a shape. The first `hot` experts of each layer take about `share` of the routed slots (0: whatever
-/// comes): a constant feature in the stream raises their router logits.
-ModelWeights synthetic_weights(const ModelShape& shape, const WeightDtypes& dtypes, int64_t hot, double share, uint64_t seed);
+/// Shares of the routed slots by expert, for layer i those at i modulo their number; none: whatever comes.
+struct SyntheticRouting {
+  std::vector<std::vector<double>> shares;
+};
+
+/// Random weights of a shape. Each expert takes about its share of the routed slots: a constant feature in the stream raises or
+/// lowers its router logit.
+ModelWeights synthetic_weights(const ModelShape& shape, const WeightDtypes& dtypes, const SyntheticRouting& routing, uint64_t seed);
 
 }  // namespace hellora

@@ -15,6 +15,10 @@ class FrozenWeights {
   kernels::Packed add(const Tensor& w_OI, kernels::Store store);
   /// Bytes of all matrices, padding included.
   int64_t bytes() const;
+  /// The first block, for probes of memory.
+  std::span<const std::byte> first_block() const {
+    return blocks_.empty() ? std::span<const std::byte>() : std::span<const std::byte>(blocks_[0].data(), used_[0]);
+  }
   /// Hash of everything in the arena.
   uint64_t hash() const;
 
