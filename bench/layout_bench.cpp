@@ -14,7 +14,11 @@ const Primitives<float>& reference() { return *kernel_rows().back().f32; }
 class Packing {
  public:
   Packing(const KernelRow& row, Math math, bool cached)
-      : prim_(*row.f32), math_(math), tiles_(cached ? 1 : 16384 / prim_.tile_rows), x_(shared_floats(2 * tiles_ * strip())) {
+      : prim_(*row.f32),
+        math_(math),
+        rows_(prim_.tile_rows(math).rows),
+        tiles_(cached ? 1 : 16384 / rows_),
+        x_(shared_floats(2 * tiles_ * strip())) {
     fill(x_, tiles_ * strip(), 40, 1);
   }
 
@@ -41,16 +45,17 @@ class Packing {
   double bytes() const { return static_cast<double>(tiles_ * strip()) * (math_ == Math::bf16 ? 6 : 8); }
 
  private:
-  int64_t strip() const { return prim_.tile_rows * kWidth; }  // numbers of a tile; packed ones take as much or half
+  int64_t strip() const { return rows_ * kWidth; }  // numbers of a tile; packed ones take as much or half
 
   void pack(const Primitives<float>& p, int64_t tile, void* out) const {
     std::array<const float*, kMaxTileRows> rows{};
-    for (int r = 0; r < prim_.tile_rows; ++r) rows[static_cast<size_t>(r)] = x_ + tile * strip() + r * kWidth;
-    p.pack(math_, prim_.tile_rows, rows.data(), kWidth, kWidth, out);
+    for (int r = 0; r < rows_; ++r) rows[static_cast<size_t>(r)] = x_ + tile * strip() + r * kWidth;
+    p.pack(math_, rows_, rows.data(), kWidth, kWidth, out);
   }
 
   const Primitives<float>& prim_;
   Math math_;
+  int rows_;
   int64_t tiles_;
   float* x_;
 };

@@ -54,7 +54,7 @@ class Outer {
     }
     const Segment segment{a.data(), 1, b.data(), Store::f64, count};
     std::array<double, kPanel> want{};
-    reference_f64().tile(Math::full, 1, &segment, 1, want.data(), kPanel, false, nullptr);
+    reference_f64().tile(Math::full, 1, &segment, 1, want.data(), kPanel, false);
     for (int64_t j = 0; j < kPanel; ++j) {
       comparison.add(matrix(expert)[i * kWidth + panel * kPanel + j], want[static_cast<size_t>(j)], product_tolerance(count));
     }

@@ -62,7 +62,7 @@ void Product::compare(int64_t expert, int64_t row, int64_t panel, Comparison& co
   const void* b = direction_ == Direction::forward ? static_cast<const void*>(w.panel(panel)) : transposed.data();
   const Segment segment{strip.data(), 1, b, w.store, padded(in_)};
   std::array<double, kPanel> want{};
-  reference.tile(math_, 1, &segment, 1, want.data(), kPanel, false, nullptr);
+  reference.tile(math_, 1, &segment, 1, want.data(), kPanel, false);
   for (int64_t i = 0; i < kPanel; ++i)
     comparison.add(y_[row * out_ + panel * kPanel + i], want[static_cast<size_t>(i)], product_tolerance(in_));
 }

@@ -88,6 +88,7 @@ function(hellora_kernel_rows)
   set_source_files_properties(${folder}/avx2_row.cpp PROPERTIES COMPILE_OPTIONS "-O3;-mavx2;-mfma;${quiet}")
   set_source_files_properties(${folder}/avx512_row.cpp PROPERTIES COMPILE_OPTIONS "-O3;${avx512};${quiet}")
   set_source_files_properties(${folder}/avx512_bf16_row.cpp PROPERTIES COMPILE_OPTIONS "-O3;${avx512};-mavx512bf16;${quiet}")
+  set_source_files_properties(${folder}/amx_row.cpp PROPERTIES COMPILE_OPTIONS "-O3;${avx512};-mamx-tile;-mamx-bf16;${quiet}")
 endfunction()
 
 function(hellora_program)

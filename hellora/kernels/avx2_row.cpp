@@ -55,7 +55,7 @@ void f32_tile(const Segment* segments, int count, float* c, int64_t ldc, bool ad
   }
 }
 
-void tile(Math math, int rows, const Segment* segments, int count, float* c, int64_t ldc, bool add, const void*) {
+void tile(Math math, int rows, const Segment* segments, int count, float* c, int64_t ldc, bool add) {
   if (math == Math::bf16) {
     reference_tile(math, rows, segments, count, c, ldc, add);
     return;
@@ -75,9 +75,22 @@ void pack_rows(Math math, int rows, const float* const* source, int64_t k, int64
     for (int64_t i = 0; i < padded; ++i) {
       const float value = i < k ? source[row][i] : 0.0F;
       if (math == Math::bf16) {
-        static_cast<uint16_t*>(out)[(i / 2 * rows + row) * 2 + i % 2] = round_bf16(value);
+        static_cast<uint16_t*>(out)[(i / kPanel * rows + row) * kPanel + i % kPanel] = round_bf16(value);
       } else {
         static_cast<float*>(out)[i * rows + row] = value;
+      }
+    }
+  }
+}
+
+void pack_panel(Math math, int rows, const float* const* source, int64_t k, int64_t padded, void* out) {
+  for (int64_t row = 0; row < kPanel; ++row) {
+    for (int64_t i = 0; i < padded; ++i) {
+      const float value = row < rows && i < k ? source[row][i] : 0.0F;
+      if (math == Math::bf16) {
+        static_cast<uint16_t*>(out)[(i / 2 * kPanel + row) * 2 + i % 2] = round_bf16(value);
+      } else {
+        static_cast<float*>(out)[i * kPanel + row] = value;
       }
     }
   }
@@ -119,7 +132,8 @@ double burn(Math, int64_t rounds) {
 }  // namespace
 
 extern const Primitives<float> kAvx2F32;
-const Primitives<float> kAvx2F32 = {kRows, tile,     pack_rows,         transpose_panels, swiglu,       swiglu_backward,
-                                    axpy,  rms_norm, rms_norm_backward, softmax_loss,     dropout_mask, burn};
+const Primitives<float> kAvx2F32 = {{kRows},      {kRows},          tile,         pack_rows, pack_panel,        transpose_panels,
+                                    swiglu,       swiglu_backward,  axpy,         rms_norm,  rms_norm_backward, softmax_loss,
+                                    softmax_step, softmax_backward, dropout_mask, burn};
 
 }  // namespace hellora::kernels

@@ -5,40 +5,38 @@ namespace hellora::kernels {
 namespace {
 
 template <int MR>
-void dot_tile(const Segment* segments, int count, float* c, int64_t ldc, bool add, const char* next, int64_t step) {
+void dot_tile(const Segment* segments, int count, float* c, int64_t ldc, bool add) {
   tile_of<MR>(c, ldc, add, [&](__m512(&acc)[MR][2]) {
     for (int64_t i = 0; i < count; ++i) {
       const Segment& s = segments[i];
       const auto* a = static_cast<const float*>(s.a);  // a pair of bf16 moves as one 32-bit word
       const auto* b = static_cast<const char*>(s.b);
-      for (int64_t k = 0; k < s.k; k += 2) {
-        const auto w0 = reinterpret_cast<__m512bh>(_mm512_load_ps(b)), w1 = reinterpret_cast<__m512bh>(_mm512_load_ps(b + 64));
+      Fetcher fetcher(s.ahead, b, 16);
+      for (int64_t k = 0; k < s.k; k += 32, a += s.a_step * 16, fetcher.end_chunk()) {
+        for (int64_t pair = 0; pair < 16; ++pair) {
+          const auto w0 = reinterpret_cast<__m512bh>(_mm512_load_ps(b)), w1 = reinterpret_cast<__m512bh>(_mm512_load_ps(b + 64));
 #pragma GCC unroll 14
-        for (int64_t r = 0; r < MR; ++r) {
-          __m512 pair = _mm512_set1_ps(a[r]);
-          asm("" : "+v"(pair));  // clang 16 crashes when it folds this broadcast into the product
-          const auto x = reinterpret_cast<__m512bh>(pair);
-          acc[r][0] = _mm512_dpbf16_ps(acc[r][0], w0, x);
-          acc[r][1] = _mm512_dpbf16_ps(acc[r][1], w1, x);
+          for (int64_t r = 0; r < MR; ++r) {
+            __m512 both = _mm512_set1_ps(a[r * 16 + pair]);
+            asm("" : "+v"(both));  // clang 16 crashes when it folds this broadcast into the product
+            const auto x = reinterpret_cast<__m512bh>(both);
+            acc[r][0] = _mm512_dpbf16_ps(acc[r][0], w0, x);
+            acc[r][1] = _mm512_dpbf16_ps(acc[r][1], w1, x);
+          }
+          fetcher.fetch();
+          b += kPairBytes;
         }
-        _mm_prefetch(next, _MM_HINT_T1);
-        _mm_prefetch(next + 64, _MM_HINT_T1);
-        next += step;
-        a += s.a_step;
-        b += kPairBytes;
       }
     }
   });
 }
 
-void tile(Math math, int rows, const Segment* segments, int count, float* c, int64_t ldc, bool add, const void* next) {
+void tile(Math math, int rows, const Segment* segments, int count, float* c, int64_t ldc, bool add) {
   if (math == Math::full) {
-    tile_full(rows, segments, count, c, ldc, add, next);
+    tile_full(rows, segments, count, c, ldc, add);
     return;
   }
-  const char* ahead = static_cast<const char*>(next != nullptr ? next : segments[0].b);
-  const int64_t step = next != nullptr ? 128 : 0;
-#define HELLORA_CALL(MR) dot_tile<MR>(segments, count, c, ldc, add, ahead, step)
+#define HELLORA_CALL(MR) dot_tile<MR>(segments, count, c, ldc, add)
   HELLORA_TILE_ROWS(HELLORA_CALL)
 #undef HELLORA_CALL
 }
@@ -61,7 +59,21 @@ double burn(Math math, int64_t rounds) {
 }  // namespace
 
 extern const Primitives<float> kAvx512Bf16F32;
-const Primitives<float> kAvx512Bf16F32 = {kMaxTileRows, tile,     pack_rows,         transpose_panels, swiglu,       swiglu_backward,
-                                          axpy,         rms_norm, rms_norm_backward, softmax_loss,     dropout_mask, burn};
+const Primitives<float> kAvx512Bf16F32 = {{},
+                                          {},
+                                          tile,
+                                          pack_rows,
+                                          pack_panel,
+                                          transpose_panels,
+                                          swiglu,
+                                          swiglu_backward,
+                                          axpy,
+                                          rms_norm,
+                                          rms_norm_backward,
+                                          softmax_loss,
+                                          softmax_step,
+                                          softmax_backward,
+                                          dropout_mask,
+                                          burn};
 
 }  // namespace hellora::kernels

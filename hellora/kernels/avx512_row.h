@@ -3,6 +3,8 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
+
 #define HELLORA_SIMD_FLOATS 16
 #include "hellora/kernels/simd.h"
 
@@ -11,54 +13,77 @@ namespace {
 
 constexpr int64_t kPairBytes = kPanel * 4;  // one k pair of a bf16 panel
 
+/// Fetches ahead in small steps between the products: fetch() after every column (pair), end_chunk() after every 32 columns.
+class Fetcher {
+ public:
+  Fetcher(const Ahead& ahead, const void* otherwise, int64_t steps)
+      : at_(static_cast<const char*>(ahead.data != nullptr ? ahead.data : otherwise)),
+        step_(ahead.data != nullptr ? ahead.bytes / steps : 0),
+        leap_(ahead.data != nullptr ? ahead.jump - ahead.bytes / steps * steps : 0) {}
+  void fetch() {
+    _mm_prefetch(at_, _MM_HINT_T1);
+    _mm_prefetch(at_ + 64, _MM_HINT_T1);
+    at_ += step_;
+  }
+  void end_chunk() { at_ += leap_; }
+
+ private:
+  const char* at_;
+  int64_t step_, leap_;
+};
+
 /// 28 accumulators over one segment. B is bf16: low halves are even k, high halves odd k.
 template <int MR>
-inline void f32_segment_bf16(const Segment& s, __m512 (&acc)[MR][2], const char*& next, int64_t step) {
+inline void f32_segment_bf16(const Segment& s, __m512 (&acc)[MR][2]) {
   const auto* a = static_cast<const float*>(s.a);
   const auto* b = static_cast<const char*>(s.b);
   const __m512i high = _mm512_set1_epi32(static_cast<int>(0xFFFF0000U));
-  for (int64_t k = 0; k < s.k; k += 2) {
-    const __m512i w0 = _mm512_load_si512(b), w1 = _mm512_load_si512(b + 64);
-    const __m512 even0 = _mm512_castsi512_ps(_mm512_slli_epi32(w0, 16)), even1 = _mm512_castsi512_ps(_mm512_slli_epi32(w1, 16));
+  Fetcher fetcher(s.ahead, b, 16);
+  for (int64_t chunk = 0; chunk < s.k; chunk += 32, fetcher.end_chunk()) {
+    const int64_t pairs = std::min<int64_t>(s.k - chunk, 32) / 2;
+    for (int64_t pair = 0; pair < pairs; ++pair) {
+      const __m512i w0 = _mm512_load_si512(b), w1 = _mm512_load_si512(b + 64);
+      const __m512 even0 = _mm512_castsi512_ps(_mm512_slli_epi32(w0, 16)), even1 = _mm512_castsi512_ps(_mm512_slli_epi32(w1, 16));
 #pragma GCC unroll 14
-    for (int64_t i = 0; i < MR; ++i) {
-      const __m512 x = _mm512_set1_ps(a[i]);
-      acc[i][0] = _mm512_fmadd_ps(x, even0, acc[i][0]);
-      acc[i][1] = _mm512_fmadd_ps(x, even1, acc[i][1]);
-    }
-    a += s.a_step;
-    const __m512 odd0 = _mm512_castsi512_ps(_mm512_and_si512(w0, high)), odd1 = _mm512_castsi512_ps(_mm512_and_si512(w1, high));
+      for (int64_t i = 0; i < MR; ++i) {
+        const __m512 x = _mm512_set1_ps(a[i]);
+        acc[i][0] = _mm512_fmadd_ps(x, even0, acc[i][0]);
+        acc[i][1] = _mm512_fmadd_ps(x, even1, acc[i][1]);
+      }
+      a += s.a_step;
+      const __m512 odd0 = _mm512_castsi512_ps(_mm512_and_si512(w0, high)), odd1 = _mm512_castsi512_ps(_mm512_and_si512(w1, high));
 #pragma GCC unroll 14
-    for (int64_t i = 0; i < MR; ++i) {
-      const __m512 x = _mm512_set1_ps(a[i]);
-      acc[i][0] = _mm512_fmadd_ps(x, odd0, acc[i][0]);
-      acc[i][1] = _mm512_fmadd_ps(x, odd1, acc[i][1]);
+      for (int64_t i = 0; i < MR; ++i) {
+        const __m512 x = _mm512_set1_ps(a[i]);
+        acc[i][0] = _mm512_fmadd_ps(x, odd0, acc[i][0]);
+        acc[i][1] = _mm512_fmadd_ps(x, odd1, acc[i][1]);
+      }
+      a += s.a_step;
+      fetcher.fetch();
+      b += kPairBytes;
     }
-    a += s.a_step;
-    _mm_prefetch(next, _MM_HINT_T1);
-    _mm_prefetch(next + 64, _MM_HINT_T1);
-    next += step;
-    b += kPairBytes;
   }
 }
 
 template <int MR>
-inline void f32_segment_f32(const Segment& s, __m512 (&acc)[MR][2], const char*& next, int64_t step) {
+inline void f32_segment_f32(const Segment& s, __m512 (&acc)[MR][2]) {
   const auto* a = static_cast<const float*>(s.a);
   const auto* b = static_cast<const float*>(s.b);
-  for (int64_t k = 0; k < s.k; ++k) {
-    const __m512 w0 = _mm512_load_ps(b), w1 = _mm512_load_ps(b + 16);
+  Fetcher fetcher(s.ahead, b, 32);
+  for (int64_t chunk = 0; chunk < s.k; chunk += 32, fetcher.end_chunk()) {
+    const int64_t columns = std::min<int64_t>(s.k - chunk, 32);
+    for (int64_t column = 0; column < columns; ++column) {
+      const __m512 w0 = _mm512_load_ps(b), w1 = _mm512_load_ps(b + 16);
 #pragma GCC unroll 14
-    for (int64_t i = 0; i < MR; ++i) {
-      const __m512 x = _mm512_set1_ps(a[i]);
-      acc[i][0] = _mm512_fmadd_ps(x, w0, acc[i][0]);
-      acc[i][1] = _mm512_fmadd_ps(x, w1, acc[i][1]);
+      for (int64_t i = 0; i < MR; ++i) {
+        const __m512 x = _mm512_set1_ps(a[i]);
+        acc[i][0] = _mm512_fmadd_ps(x, w0, acc[i][0]);
+        acc[i][1] = _mm512_fmadd_ps(x, w1, acc[i][1]);
+      }
+      a += s.a_step;
+      fetcher.fetch();
+      b += kPanel;
     }
-    a += s.a_step;
-    _mm_prefetch(next, _MM_HINT_T1);
-    _mm_prefetch(next + 64, _MM_HINT_T1);
-    next += step;
-    b += kPanel;
   }
 }
 
@@ -79,13 +104,13 @@ inline void tile_of(float* c, int64_t ldc, bool add, const Run& run) {
 }
 
 template <int MR>
-void f32_tile(const Segment* segments, int count, float* c, int64_t ldc, bool add, const char* next, int64_t step) {
+void f32_tile(const Segment* segments, int count, float* c, int64_t ldc, bool add) {
   tile_of<MR>(c, ldc, add, [&](__m512(&acc)[MR][2]) {
     for (int64_t i = 0; i < count; ++i) {
       if (segments[i].store == Store::bf16) {
-        f32_segment_bf16<MR>(segments[i], acc, next, step);
+        f32_segment_bf16<MR>(segments[i], acc);
       } else {
-        f32_segment_f32<MR>(segments[i], acc, next, step);
+        f32_segment_f32<MR>(segments[i], acc);
       }
     }
   });
@@ -140,25 +165,55 @@ inline __mmask16 lanes_below(int64_t at, int64_t k) {
   return at >= k ? __mmask16{0} : static_cast<__mmask16>((1U << (k - at)) - 1U);
 }
 
-void pack_rows(Math math, int rows, const float* const* source, int64_t k, int64_t padded, void* out) {
-  auto* target = static_cast<uint32_t*>(out);
-  const auto wanted = static_cast<__mmask16>((1U << rows) - 1U);
-  const int64_t step = math == Math::bf16 ? 32 : 16;  // columns of 16 words
-  for (int64_t at = 0; at < padded; at += step) {
+void pack_bf16(int rows, const float* const* source, int64_t k, int64_t padded, void* out) {
+  auto* target = static_cast<char*>(out);
+  for (int64_t at = 0; at < padded; at += 32) {
+    for (int64_t i = 0; i < rows; ++i, target += 64) {
+      _mm512_storeu_si512(target, round_pairs(_mm512_maskz_loadu_ps(lanes_below(at, k), source[i] + at),
+                                              _mm512_maskz_loadu_ps(lanes_below(at + 16, k), source[i] + at + 16)));
+    }
+  }
+}
+
+/// Up to 16 rows of fp32 beside others in strips of `step` rows; `wanted` of them are written.
+void pack_full(int rows, const float* const* source, int64_t k, int64_t padded, float* target, int64_t step, __mmask16 wanted) {
+  for (int64_t at = 0; at < padded; at += 16) {
     __m512i r[16];
     for (int64_t i = 0; i < 16; ++i) {
-      if (i >= rows) {
-        r[i] = _mm512_setzero_si512();
-      } else if (math == Math::bf16) {
-        r[i] = round_pairs(_mm512_maskz_loadu_ps(lanes_below(at, k), source[i] + at),
-                           _mm512_maskz_loadu_ps(lanes_below(at + 16, k), source[i] + at + 16));
-      } else {
-        r[i] = _mm512_castps_si512(_mm512_maskz_loadu_ps(lanes_below(at, k), source[i] + at));
-      }
+      r[i] = i < rows ? _mm512_castps_si512(_mm512_maskz_loadu_ps(lanes_below(at, k), source[i] + at)) : _mm512_setzero_si512();
     }
     transpose16(r);
-    const int64_t words = padded - at < step ? (padded - at) * 16 / step : 16;
-    for (int64_t j = 0; j < words; ++j, target += rows) _mm512_mask_storeu_epi32(target, wanted, r[j]);
+    for (int64_t j = 0; j < 16; ++j, target += step) _mm512_mask_storeu_epi32(target, wanted, r[j]);
+  }
+}
+
+void pack_rows(Math math, int rows, const float* const* source, int64_t k, int64_t padded, void* out) {
+  if (math == Math::bf16) return pack_bf16(rows, source, k, padded, out);
+  for (int i = 0; i < rows; i += 16) {
+    const int own = std::min(rows - i, 16);
+    pack_full(own, source + i, k, padded, static_cast<float*>(out) + i, rows, static_cast<__mmask16>((1U << own) - 1U));
+  }
+}
+
+void pack_panel(Math math, int rows, const float* const* source, int64_t k, int64_t padded, void* out) {
+  if (math == Math::full) {
+    for (int first = 0; first < 32; first += 16) {
+      pack_full(std::clamp(rows - first, 0, 16), source + first, k, padded, static_cast<float*>(out) + first, kPanel, 0xFFFF);
+    }
+    return;
+  }
+  auto* target = static_cast<char*>(out);
+  for (int64_t at = 0; at < padded; at += 32, target += 16 * kPairBytes) {
+    for (int64_t first = 0; first < 32; first += 16) {
+      __m512i r[16];
+      for (int64_t i = 0; i < 16; ++i) {
+        r[i] = first + i < rows ? round_pairs(_mm512_maskz_loadu_ps(lanes_below(at, k), source[first + i] + at),
+                                              _mm512_maskz_loadu_ps(lanes_below(at + 16, k), source[first + i] + at + 16))
+                                : _mm512_setzero_si512();
+      }
+      transpose16(r);
+      for (int64_t j = 0; j < 16; ++j) _mm512_storeu_si512(target + j * kPairBytes + first * 4, r[j]);
+    }
   }
 }
 
@@ -238,10 +293,8 @@ double burn_fma(int64_t rounds) {
     default: CALL(14); break;   \
   }
 
-void tile_full(int rows, const Segment* segments, int count, float* c, int64_t ldc, bool add, const void* next) {
-  const char* ahead = static_cast<const char*>(next != nullptr ? next : segments[0].b);
-  const int64_t step = next != nullptr ? 128 : 0;
-#define HELLORA_CALL(MR) f32_tile<MR>(segments, count, c, ldc, add, ahead, step)
+void tile_full(int rows, const Segment* segments, int count, float* c, int64_t ldc, bool add) {
+#define HELLORA_CALL(MR) f32_tile<MR>(segments, count, c, ldc, add)
   HELLORA_TILE_ROWS(HELLORA_CALL)
 #undef HELLORA_CALL
 }

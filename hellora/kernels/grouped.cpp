@@ -68,13 +68,14 @@ std::vector<Term> terms_of(const TermsOf& source, int64_t group) {
 
 }  // namespace
 
-std::vector<RowTile> cut_rows(std::span<const int64_t> offsets, int largest) {
+std::vector<RowTile> cut_rows(std::span<const int64_t> offsets, TileRows wanted) {
   std::vector<RowTile> tiles;
   for (size_t g = 0; g + 1 < offsets.size(); ++g) {
-    const int64_t rows = offsets[g + 1] - offsets[g], count = (rows + largest - 1) / largest;
+    const int64_t rows = offsets[g + 1] - offsets[g], count = (rows + wanted.rows - 1) / wanted.rows;
+    const int64_t steps = (rows + wanted.step - 1) / wanted.step;
     int64_t at = offsets[g];
     for (int64_t t = 0; t < count; ++t) {
-      const int64_t own = rows / count + (t < rows % count ? 1 : 0);
+      const int64_t own = std::min((steps / count + (t < steps % count ? 1 : 0)) * wanted.step, offsets[g + 1] - at);
       tiles.push_back({static_cast<int64_t>(g), at, static_cast<int>(own)});
       at += own;
     }
@@ -84,7 +85,7 @@ std::vector<RowTile> cut_rows(std::span<const int64_t> offsets, int largest) {
 
 template <class Real>
 Operand<Real>::Operand(Math math, std::span<const int64_t> offsets, std::span<const int64_t> columns, Scratch& scratch)
-    : math_(math), tiles_(cut_rows(offsets, primitives<Real>().tile_rows)) {
+    : math_(math), tiles_(cut_rows(offsets, primitives<Real>().tile_rows(math))) {
   const auto groups = static_cast<int64_t>(offsets.size()) - 1;
   first_.assign(static_cast<size_t>(groups) + 1, static_cast<int64_t>(tiles_.size()));
   int64_t bytes = 0;
@@ -131,6 +132,16 @@ Segment Operand<Real>::segment(size_t tile, int64_t at, int64_t k, const void* p
   return {data_ + begin, tiles_[tile].rows, panel, store, k};
 }
 
+namespace {
+
+/// Call number `call` of `calls` fetches its share of what the next block reads: of each `bytes`, which lie `jump` apart.
+Ahead share_of(const std::byte* data, int64_t bytes, int64_t jump, int64_t call, int64_t calls) {
+  const int64_t own = round_up((bytes + calls - 1) / calls, 64), at = call * own;
+  return at < bytes ? Ahead{data + at, std::min(own, bytes - at), jump} : Ahead{};
+}
+
+}  // namespace
+
 template <class Real>
 void multiply_forward(const Operand<Real>& x, int64_t outputs, const TermsOf& terms_source, Sequence sequence, const TileDone<Real>& done) {
   const int64_t panels = round_up(outputs, kPanel) / kPanel, blocks = (panels + kBlock - 1) / kBlock;
@@ -146,15 +157,18 @@ void multiply_forward(const Operand<Real>& x, int64_t outputs, const TermsOf& te
     alignas(64) std::array<Real, static_cast<size_t>(kMaxTileRows) * kLdc> c;
     for (const RowTile& tile : tiles) {
       const auto t = static_cast<size_t>(&tile - base);
-      const bool last = &tile == &tiles.back() && !following.empty();
       for (int64_t p = 0; p < count; ++p) {
         std::array<Segment, kMaxTerms> segments;
         for (size_t i = 0; i < terms.size(); ++i) {
           segments[i] = x.segment(t, terms[i].at, terms[i].w.padded_k(), terms[i].w.panel(first + p), terms[i].w.store);
         }
         const int64_t ahead = next_block * kBlock + p;
-        const void* next = last && ahead < panels ? following[0].w.panel(ahead) : nullptr;
-        prim.tile(x.math(), tile.rows, segments.data(), static_cast<int>(terms.size()), c.data() + p * kPanel, kLdc, false, next);
+        if (!following.empty() && ahead < panels) {  // of the weight: low-rank parts are small
+          const Packed& w = following[0].w;
+          const int64_t chunk = kPanel * kPanel * store_bytes(w.store);
+          segments[0].ahead = share_of(w.panel(ahead), chunk, chunk, &tile - tiles.data(), static_cast<int64_t>(tiles.size()));
+        }
+        prim.tile(x.math(), tile.rows, segments.data(), static_cast<int>(terms.size()), c.data() + p * kPanel, kLdc, false);
       }
       done(tile, first * kPanel, count, c.data(), kLdc);
     }
@@ -167,11 +181,16 @@ namespace {
 struct Piece {
   Term term;
   int64_t first = 0, count = 0;
+
+  /// What a block of `panels` columns from `column` reads of one weight panel, and how far the next panel is.
+  const std::byte* block(int64_t column) const { return term.w.panel(first) + column * kPanel * store_bytes(term.w.store); }
+  int64_t block_bytes(int64_t panels) const { return panels * kPanel * kPanel * store_bytes(term.w.store); }
 };
+using Chunk = std::vector<Piece>;
 
 /// Terms cut into chunks whose transposed panels fit into the cache together.
-std::vector<std::vector<Piece>> cut_terms(const std::vector<Term>& terms) {
-  std::vector<std::vector<Piece>> chunks(1);
+std::vector<Chunk> cut_terms(const std::vector<Term>& terms) {
+  std::vector<Chunk> chunks(1);
   int64_t held = 0;
   for (const Term& term : terms) {
     for (int64_t first = 0; first < term.w.panels();) {
@@ -188,36 +207,49 @@ std::vector<std::vector<Piece>> cut_terms(const std::vector<Term>& terms) {
   return chunks;
 }
 
+/// The pieces of a chunk, transposed for a block of columns: panel[p][i] of column panel p and piece i.
+using Transposed = std::array<std::array<std::byte*, kMaxTerms>, kBlock>;
+
+template <class Real>
+Transposed transpose_chunk(const Chunk& chunk, int64_t first, int64_t count, std::byte* scratch, int64_t column_bytes) {
+  Transposed panel{};
+  for (int64_t p = 0; p < count; ++p) {
+    std::byte* at = scratch + p * column_bytes;
+    for (size_t i = 0; i < chunk.size(); ++i) {
+      panel[static_cast<size_t>(p)][i] = at;
+      primitives<Real>().transpose(chunk[i].term.w, (first + p) * kPanel, chunk[i].first, chunk[i].count, at);
+      at += chunk[i].block_bytes(1) * chunk[i].count;
+    }
+  }
+  return panel;
+}
+
 }  // namespace
 
 template <class Real>
 void multiply_backward(const Operand<Real>& dy, int64_t inputs, const TermsOf& terms_source, Sequence sequence,
                        const TileDone<Real>& done) {
   const int64_t columns = round_up(inputs, kPanel) / kPanel, blocks = (columns + kBlock - 1) / kBlock;
-  const Primitives<Real>& prim = primitives<Real>();
   const RowTile* base = dy.tiles().data();
-  run_tasks(dy.groups(), blocks, sequence, [&](int64_t group, int64_t block, int64_t, int64_t) {
+  run_tasks(dy.groups(), blocks, sequence, [&](int64_t group, int64_t block, int64_t next_group, int64_t next_block) {
     const auto tiles = dy.tiles(group);
     if (tiles.empty()) return;
     const auto chunks = cut_terms(terms_of(terms_source, group));
+    std::vector<Chunk> following;  // of the next block
+    if (next_group >= 0) following = next_group == group ? chunks : cut_terms(terms_of(terms_source, next_group));
     const int64_t first = block * kBlock, count = std::min(kBlock, columns - first);
-    const int64_t panel_bytes = kPanel * kPanel * static_cast<int64_t>(sizeof(Real)), column_bytes = kChunkPanels * panel_bytes;
+    const int64_t column_bytes = kChunkPanels * kPanel * kPanel * static_cast<int64_t>(sizeof(Real));
     const bool sums = chunks.size() > 1;  // partial sums wait in memory between chunks
     const int64_t sum_rows = sums ? dy.rows(group) : kMaxTileRows;
     std::byte* scratch =
         own_scratch().get(static_cast<size_t>(kBlock * column_bytes + sum_rows * kLdc * static_cast<int64_t>(sizeof(Real))));
     Real* sum = reinterpret_cast<Real*>(scratch + kBlock * column_bytes);
     for (size_t chunk = 0; chunk < chunks.size(); ++chunk) {
-      std::array<std::array<std::byte*, kMaxTerms>, kBlock> panel{};
-      for (int64_t p = 0; p < count; ++p) {
-        std::byte* at = scratch + p * column_bytes;
-        for (size_t i = 0; i < chunks[chunk].size(); ++i) {
-          const Piece& piece = chunks[chunk][i];
-          panel[static_cast<size_t>(p)][i] = at;
-          prim.transpose(piece.term.w, (first + p) * kPanel, piece.first, piece.count, at);
-          at += piece.count * kPanel * kPanel * store_bytes(piece.term.w.store);
-        }
-      }
+      const Transposed panel = transpose_chunk<Real>(chunks[chunk], first, count, scratch, column_bytes);
+      const bool last = chunk + 1 == chunks.size();
+      const bool adds = chunk > 0;
+      const Chunk next = !last ? chunks[chunk + 1] : following.empty() ? Chunk() : following[0];
+      const int64_t next_first = last ? next_block * kBlock : first;
       for (const RowTile& tile : tiles) {
         const auto t = static_cast<size_t>(&tile - base);
         Real* c = sums ? sum + (tile.first - tiles.front().first) * kLdc : sum;
@@ -227,11 +259,15 @@ void multiply_backward(const Operand<Real>& dy, int64_t inputs, const TermsOf& t
             const Piece& piece = chunks[chunk][i];
             segments[i] = dy.segment(t, piece.term.at + piece.first * kPanel, piece.count * kPanel, panel[static_cast<size_t>(p)][i],
                                      piece.term.w.store);
+            if (i >= next.size() || next[i].count < piece.count) continue;
+            segments[i].ahead =
+                share_of(next[i].block(next_first * kPanel), next[i].block_bytes(std::min(kBlock, columns - next_first)),
+                         next[i].term.w.panel_bytes(), (&tile - tiles.data()) * count + p, static_cast<int64_t>(tiles.size()) * count);
           }
-          prim.tile(dy.math(), tile.rows, segments.data(), static_cast<int>(chunks[chunk].size()), c + p * kPanel, kLdc, chunk > 0,
-                    nullptr);
+          primitives<Real>().tile(dy.math(), tile.rows, segments.data(), static_cast<int>(chunks[chunk].size()), c + p * kPanel, kLdc,
+                                  adds);
         }
-        if (chunk + 1 == chunks.size()) done(tile, first * kPanel, count, c, kLdc);
+        if (last) done(tile, first * kPanel, count, c, kLdc);
       }
     }
   });
@@ -246,7 +282,7 @@ void add_outer(std::span<const int64_t> offsets, const Rows<Real>& left, int64_t
   const Primitives<Real>& prim = primitives<Real>();
   const Store store = sizeof(Real) == 8 ? Store::f64 : Store::f32;
   const std::array<int64_t, 2> whole = {0, m};
-  const std::vector<RowTile> parts = cut_rows(whole, prim.tile_rows);
+  const std::vector<RowTile> parts = cut_rows(whole, prim.tile_rows(Math::full));
 #pragma omp parallel for schedule(dynamic)
   for (int64_t task = 0; task < groups * panels; ++task) {
     const int64_t group = task / panels, column = task % panels * kPanel,
@@ -263,7 +299,7 @@ void add_outer(std::span<const int64_t> offsets, const Rows<Real>& left, int64_t
     alignas(64) std::array<Real, static_cast<size_t>(kMaxTileRows) * kPanel> c;
     for (const RowTile& part : parts) {
       const Segment segment{left.row(first) + part.first, left.step, panel, store, rows};
-      prim.tile(Math::full, part.rows, &segment, 1, c.data(), kPanel, false, nullptr);
+      prim.tile(Math::full, part.rows, &segment, 1, c.data(), kPanel, false);
       for (int64_t i = 0; i < part.rows && part.first + i < target.rows; ++i) {
         Real* row = target.data + (part.first + i) * target.row + column * target.column;
         for (int64_t j = 0; j < width; ++j) row[j * target.column] += target.scale * c[static_cast<size_t>(i * kPanel + j)];

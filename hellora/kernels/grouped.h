@@ -17,8 +17,8 @@ struct RowTile {
   int rows = 0;
 };
 
-/// Equal tiles of at most `largest` rows for each group; offsets has groups + 1 borders.
-std::vector<RowTile> cut_rows(std::span<const int64_t> offsets, int largest);
+/// Tiles as equal as their steps allow for each group; offsets has groups + 1 borders.
+std::vector<RowTile> cut_rows(std::span<const int64_t> offsets, TileRows wanted);
 
 /// Where activations come from: row n of the sorted order is at base + index(n) * step, with index the gather list or n.
 template <class Real>

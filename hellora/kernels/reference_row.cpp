@@ -22,12 +22,12 @@ Real panel_value(const void* panel, Store store, int64_t k, int64_t n) {
 
 template <class Real>
 Real row_value(Math math, const Segment& s, int64_t k, int row) {
-  if (math == Math::bf16) return widen_bf16(static_cast<const uint16_t*>(s.a)[(k / 2 * s.a_step + row) * 2 + k % 2]);
+  if (math == Math::bf16) return widen_bf16(static_cast<const uint16_t*>(s.a)[(k / kPanel * s.a_step + row) * kPanel + k % kPanel]);
   return static_cast<const Real*>(s.a)[k * s.a_step + row];
 }
 
 template <class Real>
-void tile(Math math, int rows, const Segment* segments, int count, Real* c, int64_t ldc, bool add, const void*) {
+void tile(Math math, int rows, const Segment* segments, int count, Real* c, int64_t ldc, bool add) {
   for (int row = 0; row < rows; ++row) {
     for (int64_t n = 0; n < kPanel; ++n) {
       Real sum = add ? c[row * ldc + n] : Real{0};
@@ -46,9 +46,23 @@ void pack(Math math, int rows, const Real* const* source, int64_t k, int64_t pad
     for (int row = 0; row < rows; ++row) {
       const Real value = i < k ? source[row][i] : Real{0};
       if (math == Math::bf16) {
-        static_cast<uint16_t*>(out)[(i / 2 * rows + row) * 2 + i % 2] = round_bf16(static_cast<float>(value));
+        static_cast<uint16_t*>(out)[(i / kPanel * rows + row) * kPanel + i % kPanel] = round_bf16(static_cast<float>(value));
       } else {
         static_cast<Real*>(out)[i * rows + row] = value;
+      }
+    }
+  }
+}
+
+template <class Real>
+void panel(Math math, int rows, const Real* const* source, int64_t k, int64_t padded, void* out) {
+  for (int64_t i = 0; i < padded; ++i) {
+    for (int row = 0; row < kPanel; ++row) {
+      const Real value = i < k && row < rows ? source[row][i] : Real{0};
+      if (math == Math::bf16) {
+        static_cast<uint16_t*>(out)[(i / 2 * kPanel + row) * 2 + i % 2] = round_bf16(static_cast<float>(value));
+      } else {
+        static_cast<Real*>(out)[i * kPanel + row] = value;
       }
     }
   }
@@ -139,6 +153,29 @@ double softmax_loss(Real* logits, int64_t n, int64_t target, Real scale) {
 }
 
 template <class Real>
+Real softmax_step(Real* s, int64_t n, Real scale, Real* top, Real* sum) {
+  Real highest = *top;
+  for (int64_t i = 0; i < n; ++i) highest = std::max(highest, s[i] * scale);
+  const Real factor = std::exp(*top - highest);
+  Real own = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    s[i] = std::exp(s[i] * scale - highest);
+    own += s[i];
+  }
+  *top = highest;
+  *sum = *sum * factor + own;
+  return factor;
+}
+
+template <class Real>
+void softmax_backward(Real* s, Real* dp, const Real* lse, const Real* delta, int64_t n, Real scale) {
+  for (int64_t i = 0; i < n; ++i) {
+    s[i] = std::exp(s[i] * scale - lse[i]);
+    dp[i] = scale * s[i] * (dp[i] - delta[i]);
+  }
+}
+
+template <class Real>
 void dropout_mask(RngKey key, double rate, uint32_t token, uint32_t expert, int64_t first, int64_t n, Real* mask) {
   const Real keep = static_cast<Real>(1.0 / (1.0 - rate));
   const auto threshold = static_cast<float>(rate);
@@ -156,9 +193,22 @@ double burn(Math, int64_t rounds) {
 }
 
 template <class Real>
-constexpr Primitives<Real> kPrimitives = {kMaxTileRows,          tile<Real>, pack<Real>,     transpose<Real>,         swiglu<Real>,
-                                          swiglu_backward<Real>, axpy<Real>, rms_norm<Real>, rms_norm_backward<Real>, softmax_loss<Real>,
-                                          dropout_mask<Real>,    burn<Real>};
+constexpr Primitives<Real> kPrimitives = {{},
+                                          {},
+                                          tile<Real>,
+                                          pack<Real>,
+                                          panel<Real>,
+                                          transpose<Real>,
+                                          swiglu<Real>,
+                                          swiglu_backward<Real>,
+                                          axpy<Real>,
+                                          rms_norm<Real>,
+                                          rms_norm_backward<Real>,
+                                          softmax_loss<Real>,
+                                          softmax_step<Real>,
+                                          softmax_backward<Real>,
+                                          dropout_mask<Real>,
+                                          burn<Real>};
 
 }  // namespace
 
@@ -166,7 +216,7 @@ extern const Primitives<float> kReferenceF32;
 const Primitives<float> kReferenceF32 = kPrimitives<float>;
 
 void reference_tile(Math math, int rows, const Segment* segments, int count, float* c, int64_t ldc, bool add) {
-  tile<float>(math, rows, segments, count, c, ldc, add, nullptr);
+  tile<float>(math, rows, segments, count, c, ldc, add);
 }
 
 const Primitives<double>& reference_f64() { return kPrimitives<double>; }

@@ -14,30 +14,46 @@ namespace hellora::kernels {
 /// Arithmetic of products: in the type of the activations, or bf16 pairs with fp32 sums.
 enum class Math : uint8_t { full, bf16 };
 
-/// A run of k columns of a tile product. `a` holds the activations of one row tile as [k][rows] reals, or [k/2][rows]
-/// bf16 pairs for Math::bf16; `a_step` is the distance from one k (pair) to the next, in reals (pairs). `b` is a 32-column
-/// panel of `k` columns in `store`. For bf16 stores k is even.
+/// Memory that a product fetches into the cache while it works: for every 32 columns `bytes` from data, which then moves on by
+/// `jump`. At most as many bytes as 32 columns of a panel have; null: nothing.
+struct Ahead {
+  const void* data = nullptr;
+  int64_t bytes = 0, jump = 0;
+};
+
+/// A run of k columns of a tile product. `a` holds the activations of one row tile as [k][a_step] reals; for Math::bf16 as
+/// [k/32][a_step][32] bf16, so that a row's 32 columns fill a cache line. The tile's rows are the first of a_step. `b` is a
+/// 32-column panel of `k` columns in `store`. For bf16 stores k is even, for Math::bf16 a multiple of 32.
 struct Segment {
   const void* a = nullptr;
   int64_t a_step = 0;
   const void* b = nullptr;
   Store store = Store::f32;
   int64_t k = 0;
+  Ahead ahead{};
 };
 
-inline constexpr int kMaxTileRows = 14;
+inline constexpr int kMaxTileRows = 32;
+
+/// How rows are best cut into tiles: at most `rows` each, in multiples of `step` as far as they go.
+struct TileRows {
+  int rows = 14, step = 1;
+};
 
 template <class Real>
 struct Primitives {
-  int tile_rows = kMaxTileRows;  // rows of the largest tile
+  TileRows full_rows, bf16_rows;  // by arithmetic
+  TileRows tile_rows(Math math) const { return math == Math::bf16 ? bf16_rows : full_rows; }
 
-  /// c (rows, 32), row stride ldc: the sum of all segments, added to c when `add`. `next` is fetched into the cache
-  /// meanwhile: as many bytes as the first segment's panel has; may be null.
-  void (*tile)(Math math, int rows, const Segment* segments, int count, Real* c, int64_t ldc, bool add, const void* next);
+  /// c (rows, 32), row stride ldc: the sum of all segments, added to c when `add`.
+  void (*tile)(Math math, int rows, const Segment* segments, int count, Real* c, int64_t ldc, bool add);
 
-  /// Rows of k reals into tile order: [padded k][rows] reals or [padded k / 2][rows] pairs (rounded to nearest even). The
-  /// columns from k to `padded` become zero.
+  /// Rows of k reals into tile order: [padded][rows] reals or [padded / 32][rows][32] bf16 (rounded to nearest even). The
+  /// columns from k to `padded`, a multiple of 32, become zero.
   void (*pack)(Math math, int rows, const Real* const* source, int64_t k, int64_t padded, void* out);
+
+  /// Up to 32 rows of k reals as one panel (packed.h) of the arithmetic's store; rows and columns that are missing are zero.
+  void (*panel)(Math math, int rows, const Real* const* source, int64_t k, int64_t padded, void* out);
 
   /// Columns column … column+31 of a packed matrix as a panel over its rows: [n][32], or [n/2][32][2] for bf16. Panels
   /// first … first+count-1 of the matrix take part.
@@ -59,6 +75,13 @@ struct Primitives {
 
   /// Negative log likelihood of `target` under softmax(logits); logits become (softmax − onehot) · scale.
   double (*softmax_loss)(Real* logits, int64_t n, int64_t target, Real scale);
+
+  /// A step of a running softmax over n > 0 scores: `top` rises to the largest scale · s, s becomes exp(scale · s - top), and
+  /// `sum` their sum with the earlier ones. Returns exp(old top - top), the factor of whatever earlier steps have added up.
+  Real (*softmax_step)(Real* s, int64_t n, Real scale, Real* top, Real* sum);
+  /// From scores s, dp = d(loss)/d(probability), lse and delta = Σ p · dp: s becomes p = exp(scale · s - lse), dp the gradient
+  /// scale · p · (dp - delta) of the score.
+  void (*softmax_backward)(Real* s, Real* dp, const Real* lse, const Real* delta, int64_t n, Real scale);
 
   /// Columns first … first+n-1 (first a multiple of 4) of a row's dropout mask: 0 with probability `rate`, else
   /// 1 / (1 - rate). Column c takes number c % 4 of philox(key, {c / 4, token, expert, 0}): every row draws the same.

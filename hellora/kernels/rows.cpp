@@ -1,4 +1,8 @@
 // The table of kernel rows, and which one is in use.
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <array>
 
 #include "hellora/core/error.h"
@@ -7,7 +11,7 @@
 
 namespace hellora::kernels {
 
-extern const Primitives<float> kReferenceF32, kAvx2F32, kAvx512F32, kAvx512Bf16F32;
+extern const Primitives<float> kReferenceF32, kAvx2F32, kAvx512F32, kAvx512Bf16F32, kAmxF32;
 
 namespace {
 
@@ -19,7 +23,25 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512vl");
 }
 
-constexpr std::array<KernelRow, 4> kRows = {{
+bool has_amx() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kTiles = 1U << 24, kBf16 = 1U << 22;  // leaf 7, register d
+  return has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kTiles) != 0 && (d & kBf16) != 0;
+}
+
+/// The kernel lets a process use tile registers once it has asked.
+bool amx_granted() {
+  constexpr long kAskForState = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kAskForState, kTileData) == 0;
+}
+
+constexpr std::array<KernelRow, 5> kRows = {{
+    {"amx", "AMX tiles of 32 x 32 for bf16, AVX-512 for fp32",
+     [] {
+       if (!has_amx()) return lacks(false, "AMX with bf16 (amx_tile, amx_bf16)");
+       return amx_granted() ? std::string() : std::string("the operating system does not grant AMX tile registers");
+     },
+     true, &kAmxF32},
     {"avx512_bf16", "AVX-512 with bf16 dot products, 14 x 32 tiles",
      [] { return lacks(has_avx512() && __builtin_cpu_supports("avx512bf16"), "AVX-512 with bf16 dot products (avx512_bf16)"); }, true,
      &kAvx512Bf16F32},

@@ -215,5 +215,28 @@ double softmax_loss(float* logits, int64_t n, int64_t target, float scale) {
   return std::log(total) - static_cast<double>(wanted - top);
 }
 
+float softmax_step(float* s, int64_t n, float scale, float* top, float* sum) {
+  const float own = largest(s, n) * scale, highest = own > *top ? own : *top;
+  const float factor = std::exp(*top - highest);
+  VecF total = {};
+  for_vectors<1>({s}, n, [&](int64_t i, int64_t count, const VecF* v) {
+    VecF e = exp_vec(v[0] * scale - highest);
+    store_some(s + i, count, e);
+    for (int64_t l = count; l < kLanes; ++l) e[l] = 0;
+    total += e;
+  });
+  *top = highest;
+  *sum = *sum * factor + sum_lanes(total);
+  return factor;
+}
+
+void softmax_backward(float* s, float* dp, const float* lse, const float* delta, int64_t n, float scale) {
+  for_vectors<4>({s, dp, lse, delta}, n, [&](int64_t i, int64_t count, const VecF* v) {
+    const VecF p = exp_vec(v[0] * scale - v[2]);
+    store_some(s + i, count, p);
+    store_some(dp + i, count, scale * p * (v[1] - v[3]));
+  });
+}
+
 }  // namespace
 }  // namespace hellora::kernels

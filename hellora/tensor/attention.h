@@ -4,14 +4,12 @@
 
 #include <span>
 
+#include "hellora/kernels/attention.h"
 #include "hellora/tensor/compute.h"
 
 namespace hellora {
 
-/// Rows [start, start + length) of the batch.
-struct Stretch {
-  int64_t start = 0, length = 0;
-};
+using kernels::Stretch;
 
 /// How scores become weights.
 struct AttentionRule {
@@ -19,7 +17,7 @@ struct AttentionRule {
   int64_t window = 0;  // a row sees itself and window - 1 before it; 0: all before it
 };
 
-/// (T, A · W). q: (T, A, C); k: (T, G, C); v: (T, G, W), G a divisor of A, W at most C. Softmax in the type of q.
+/// (T, A · W). q: (T, A, C); k: (T, G, C); v: (T, G, W), G a divisor of A. Softmax in the type of q.
 Tensor attend_documents(const Tensor& q_TAC, const Tensor& k_TGC, const Tensor& v_TGW, std::span<const Stretch> documents,
                         const Compute& compute, const AttentionRule& rule = {});
 

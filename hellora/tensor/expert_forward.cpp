@@ -37,7 +37,7 @@ void ExpertPass<Real>::low_part(const kernels::Operand<Real>& operand, size_t t,
   alignas(64) std::array<Real, static_cast<size_t>(kernels::kMaxTileRows) * kernels::kPanel> c;
   for (int64_t p = 0; p < a.panels(); ++p) {
     const kernels::Segment segment = operand.segment(t, at, a.padded_k(), a.panel(p), a.store);
-    kernels::primitives<Real>().tile(operand.math(), tile.rows, &segment, 1, c.data(), kernels::kPanel, false, nullptr);
+    kernels::primitives<Real>().tile(operand.math(), tile.rows, &segment, 1, c.data(), kernels::kPanel, false);
     const int64_t width = std::min(kernels::kPanel, a.n - p * kernels::kPanel);
     for (int64_t r = 0; r < tile.rows; ++r) {
       std::copy(c.data() + r * kernels::kPanel, c.data() + r * kernels::kPanel + width,
@@ -69,7 +69,7 @@ template <class Real>
 Tensor ExpertPass<Real>::dropped_rows(const kernels::Rows<Real>& source, int64_t n, RngKey key) const {
   Tensor out = at::empty({hot_rows_, n}, options());
   const std::vector<RowTile> tiles =
-      kernels::cut_rows(std::span(call_.order.offsets).first(static_cast<size_t>(hot_) + 1), kernels::kMaxTileRows);
+      kernels::cut_rows(std::span(call_.order.offsets).first(static_cast<size_t>(hot_) + 1), {kernels::kMaxTileRows});
 #pragma omp parallel for schedule(dynamic)
   for (size_t t = 0; t < tiles.size(); ++t) dropped(tiles[t], source, n, key, data(out) + tiles[t].first * n);
   return out;

@@ -238,7 +238,7 @@ INSTANTIATE_TEST_SUITE_P(Kernels, Grouped, ::testing::Range(size_t{0}, kernel_ro
 
 TEST(CutRows, EqualTilesThatCoverEveryRowOnce) {
   const std::vector<int64_t> offsets = {0, 0, 15, 16, 45};
-  const auto tiles = cut_rows(offsets, 14);
+  const auto tiles = cut_rows(offsets, {14});
   int64_t next = 0;
   for (const RowTile& tile : tiles) {
     EXPECT_EQ(tile.first, next);

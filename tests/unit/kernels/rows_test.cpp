@@ -47,7 +47,8 @@ void expect_tile_close(const std::vector<float>& got, const std::vector<float>& 
 TEST_P(Rows, TilesOfAnySizeEqualTheReference) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     const Math math = seed % 3 == 0 ? Math::bf16 : Math::full;
-    const int rows = static_cast<int>(random_int(1, own().tile_rows, seed, 0)), count = static_cast<int>(random_int(1, 3, seed, 1));
+    const int rows = static_cast<int>(random_int(1, own().tile_rows(math).rows, seed, 0)),
+              count = static_cast<int>(random_int(1, 3, seed, 1));
     std::vector<Segment> segments;
     std::vector<Aligned<std::byte>> keep;
     for (int s = 0; s < count; ++s) {
@@ -64,14 +65,14 @@ TEST_P(Rows, TilesOfAnySizeEqualTheReference) {
     }
     const bool add = seed % 2 == 1;
     std::vector<float> got = random_floats(rows * 40, seed + 7), want = got;
-    own().tile(math, rows, segments.data(), count, got.data(), 40, add, segments[0].b);
-    reference().tile(math, rows, segments.data(), count, want.data(), 40, add, nullptr);
+    own().tile(math, rows, segments.data(), count, got.data(), 40, add);
+    reference().tile(math, rows, segments.data(), count, want.data(), 40, add);
     expect_tile_close(got, want, 40, "tile");
   }
 }
 
 TEST_P(Rows, PackingIsTheSameBytes) {
-  std::vector<float> x = random_floats(int64_t{14} * 100, 5);
+  std::vector<float> x = random_floats(int64_t{kMaxTileRows} * 100, 5);
   x[3] = std::numeric_limits<float>::quiet_NaN();
   x[200] = std::numeric_limits<float>::infinity();
   x[301] = 1e-40F;                             // denormal
@@ -79,7 +80,7 @@ TEST_P(Rows, PackingIsTheSameBytes) {
   x[503] = std::bit_cast<float>(0x3F818000U);
   x[604] = std::numeric_limits<float>::max();
   for (const Math math : {Math::full, Math::bf16}) {
-    for (int rows = 1; rows <= own().tile_rows; ++rows) {
+    for (int rows = 1; rows <= own().tile_rows(math).rows; ++rows) {
       for (const int64_t k : {1, 31, 32, 33, 100}) {
         std::vector<const float*> source;
         for (int r = 0; r < rows; ++r) source.push_back(x.data() + r * 100);
@@ -88,6 +89,27 @@ TEST_P(Rows, PackingIsTheSameBytes) {
         own().pack(math, rows, source.data(), k, padded, got.data());
         reference().pack(math, rows, source.data(), k, padded, want.data());
         ASSERT_EQ(got, want) << "rows " << rows << " k " << k;
+      }
+    }
+  }
+}
+
+TEST_P(Rows, PanelsAreTheSameBytesWithZerosWhereNothingIs) {
+  std::vector<float> x = random_floats(int64_t{32} * 100, 6);
+  x[3] = std::numeric_limits<float>::quiet_NaN();
+  x[200] = std::bit_cast<float>(0x3F808000U);  // exactly between two bf16
+  for (const Math math : {Math::full, Math::bf16}) {
+    for (const int rows : {1, 15, 16, 17, 32}) {
+      for (const int64_t k : {1, 31, 32, 33, 100}) {
+        std::vector<const float*> source;
+        for (int r = 0; r < rows; ++r) source.push_back(x.data() + r * 100);
+        const int64_t padded = round_up(k, kPanel);
+        const auto bytes = static_cast<size_t>(padded * kPanel * (math == Math::bf16 ? 2 : 4));
+        Aligned<std::byte> got(bytes), want(bytes);
+        std::memset(got.data(), 1, bytes);
+        own().panel(math, rows, source.data(), k, padded, got.data());
+        reference().panel(math, rows, source.data(), k, padded, want.data());
+        ASSERT_EQ(std::memcmp(got.data(), want.data(), bytes), 0) << "rows " << rows << " k " << k;
       }
     }
   }
@@ -172,6 +194,24 @@ TEST_P(Rows, SoftmaxLossEqualsTheReference) {
     const double loss = own().softmax_loss(got.data(), n, n / 2, 0.25F), plain = reference().softmax_loss(want.data(), n, n / 2, 0.25F);
     EXPECT_NEAR(loss, plain, 1e-5 * std::max(1.0, plain));
     expect_close(got, want, 1e-6F);
+  }
+}
+
+TEST_P(Rows, RunningSoftmaxEqualsTheReferenceWithItsBackward) {
+  float top = -std::numeric_limits<float>::infinity(), sum = 0, want_top = top, want_sum = 0;
+  for (const int64_t n : {5, 1, 100, 33}) {  // later steps raise the largest score, or do not
+    auto s = random_floats(n, static_cast<uint64_t>(n)), want = s;
+    s[static_cast<size_t>(n - 1)] = want[static_cast<size_t>(n - 1)] = n == 100 ? 9.0F : 2.0F;
+    const float factor = own().softmax_step(s.data(), n, 3.0F, &top, &sum);
+    const float want_factor = reference().softmax_step(want.data(), n, 3.0F, &want_top, &want_sum);
+    expect_close(s, want, 2e-6F);
+    expect_close({factor, top, sum}, {want_factor, want_top, want_sum}, 2e-6F);
+    const auto lse = random_floats(n, 7), delta = random_floats(n, 8);
+    auto dp = random_floats(n, 9), want_dp = dp;
+    own().softmax_backward(s.data(), dp.data(), lse.data(), delta.data(), n, 0.3F);
+    reference().softmax_backward(want.data(), want_dp.data(), lse.data(), delta.data(), n, 0.3F);
+    expect_close(s, want, 4e-6F);
+    expect_close(dp, want_dp, 4e-6F);
   }
 }
 

@@ -51,6 +51,41 @@ TEST(AttendDocuments, WindowsScalesAndNarrowValues) {
   }
 }
 
+/// Every kernel row in fp32 and, where it has them, bf16 products; several blocks of rows and of keys, widths that are not
+/// whole panels, the same bytes for any number of threads.
+TEST(AttendDocuments, EveryKernelRowIsCloseToPlainAttention) {
+  const std::vector<Stretch> documents = {{0, 1}, {1, 70}, {71, 530}};
+  const std::string before(kernels::active_row().name);
+  const Tensor q = random_leaf({601, 4, 40}, 1, at::kFloat), k = random_leaf({601, 2, 40}, 2, at::kFloat),
+               v = random_leaf({601, 2, 24}, 3, at::kFloat), c = random_tensor({601, 96}, 4, at::kFloat);
+  const Tensor want = plain(q, k, v, documents, {0, 300});
+  const auto want_grad = gradients(want, c, {q, k, v});
+  for (const kernels::KernelRow& row : kernels::kernel_rows()) {
+    if (!row.why_not().empty()) continue;
+    kernels::force_row(std::string(row.name));
+    for (const kernels::Math math : {kernels::Math::full, kernels::Math::bf16}) {
+      if (math == kernels::Math::bf16 && !row.bf16_products) continue;
+      SCOPED_TRACE(std::string(row.name) + (math == kernels::Math::bf16 ? " bf16" : " fp32"));
+      const double bound = math == kernels::Math::bf16 ? 2e-2 : 1e-5;
+      const auto run = [&] {
+        const Tensor out = attend_documents(q, k, v, documents, {math, at::kFloat}, {0, 300});
+        auto all = gradients(out, c, {q, k, v});
+        all.push_back(out);
+        return all;
+      };
+      const auto got = run();
+      EXPECT_TRUE(close_to(got[3], want, bound));
+      for (size_t g = 0; g < 3; ++g) EXPECT_TRUE(close_to(got[g], want_grad[g], bound)) << g;
+      const int threads = at::get_num_threads();
+      at::set_num_threads(1);
+      const auto alone = run();
+      at::set_num_threads(threads);
+      for (size_t g = 0; g < 4; ++g) EXPECT_TRUE(same_bytes(got[g], alone[g])) << g;
+    }
+  }
+  kernels::force_row(before);
+}
+
 TEST(AttendDocuments, SavedInBf16IsClose) {
   const std::vector<Stretch> documents = {{0, 20}};
   const Tensor q = random_leaf({20, 4, 8}, 1, at::kFloat), k = random_leaf({20, 4, 8}, 2, at::kFloat),
