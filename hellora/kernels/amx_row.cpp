@@ -30,13 +30,12 @@ void configure(int rows) {
   _tile_loadconfig(&config);
 }
 
-/// The sums in registers grow by one segment.
+/// The sums in registers grow by one segment. Nothing is fetched ahead: prefetches hold the line buffers that the tile loads need
+/// (measured: up to a fifth slower).
 template <bool kLower>
 void multiply(const Segment& s) {
   const auto* a = static_cast<const char*>(s.a);
   const auto* b = static_cast<const char*>(s.b);
-  const auto* next = static_cast<const char*>(s.ahead.data);
-  const int64_t fetched = next != nullptr ? s.ahead.bytes : 0;
   for (int64_t k = 0; k < s.k; k += kChunk, a += s.a_step * 64, b += kChunkBytes) {
     _tile_loadd(6, b, kPairBytes);
     _tile_loadd(4, a, 64);
@@ -48,8 +47,6 @@ void multiply(const Segment& s) {
     _tile_loadd(7, b + 64, kPairBytes);
     _tile_dpbf16ps(1, 4, 7);
     if (kLower) _tile_dpbf16ps(3, 5, 7);
-    for (int64_t line = 0; line < fetched; line += 64) _mm_prefetch(next + line, _MM_HINT_T1);
-    next += s.ahead.jump;
   }
 }
 
