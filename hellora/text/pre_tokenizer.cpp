@@ -12,11 +12,8 @@ namespace {
 constexpr int kMaxDepth = 8;
 constexpr size_t kMaxStages = 32;  // stages nest when they run
 
-// The split of GPT-2 (Radford et al. 2019), which ByteLevel uses when use_regex is true.
-constexpr const char* kGpt2Pattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-
-SplitStage isolating(const std::string& pattern, const std::string& where) {
-  return {Regex(pattern, where), SplitBehavior::isolated, false};
+SplitStage isolating(const std::string& pattern, const std::string& where, Scanner scan = nullptr) {
+  return {Regex(pattern, where), SplitBehavior::isolated, false, scan};
 }
 
 /// What has a numeric value: ½, ² and Ⅷ as well as digits. Its tables are newer than those of the patterns.
@@ -31,7 +28,8 @@ std::string numeric() {
 void add_byte_level(const Json& json, const std::string& where, PreTokenizer& out) {
   out.byte_level = true;
   if (bool_or(json, "add_prefix_space", true, where)) out.stages.emplace_back(PrefixSpace{});
-  if (bool_or(json, "use_regex", true, where)) out.stages.emplace_back(isolating(to_pcre2(kGpt2Pattern, where), where));
+  if (bool_or(json, "use_regex", true, where))
+    out.stages.emplace_back(isolating(to_pcre2(kGpt2Pattern, where), where, find_scanner(kGpt2Pattern)));
 }
 
 void add_stage(const Json& json, const std::string& where, int depth, PreTokenizer& out) {

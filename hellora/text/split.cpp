@@ -26,7 +26,7 @@ struct Span {
 std::vector<Span> spans_of(const SplitStage& stage, std::string_view text) {
   std::vector<Span> spans;
   size_t at = 0;
-  stage.pattern.for_each_match(text, [&](size_t begin, size_t end) {
+  for_each_match(stage, text, [&](size_t begin, size_t end) {
     if (begin > at) spans.push_back({at, begin, stage.invert});
     spans.push_back({begin, end, !stage.invert});
     at = end;
@@ -56,8 +56,10 @@ std::vector<Span> merged(const SplitStage& stage, const std::vector<Span>& spans
 }  // namespace
 
 SplitStage parse_split(const Json& json, const std::string& where) {
-  return {Regex(parse_pattern(member(json, "pattern", where), where + ".pattern"), where + ".pattern"),
-          parse_behavior(string_member(json, "behavior", where), where), bool_or(json, "invert", false, where)};
+  const Json& pattern = member(json, "pattern", where);
+  return {Regex(parse_pattern(pattern, where + ".pattern"), where + ".pattern"),
+          parse_behavior(string_member(json, "behavior", where), where), bool_or(json, "invert", false, where),
+          has(pattern, "Regex") ? find_scanner(string_member(pattern, "Regex", where)) : nullptr};
 }
 
 void split(const SplitStage& stage, std::string_view text, const std::function<void(size_t, size_t)>& visit) {
@@ -69,7 +71,7 @@ void split(const SplitStage& stage, std::string_view text, const std::function<v
     return;
   }
   size_t at = 0;  // the common case without a list
-  stage.pattern.for_each_match(text, [&](size_t begin, size_t end) {
+  for_each_match(stage, text, [&](size_t begin, size_t end) {
     visit_text(at, begin);
     visit_text(begin, end);
     at = end;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "hellora/core/json.h"
+#include "hellora/text/known_patterns.h"
 #include "hellora/text/regex.h"
 
 namespace hellora {
@@ -18,7 +19,19 @@ struct SplitStage {
   Regex pattern;
   SplitBehavior behavior = SplitBehavior::isolated;
   bool invert = false;
+  Scanner scan = nullptr;  // does what `pattern` does, where there is one
 };
+
+/// Calls visit(begin, end) for each match of the pattern, from left to right.
+template <class Visit>
+void for_each_match(const SplitStage& stage, std::string_view text, Visit&& visit) {
+  if (stage.scan == nullptr) return stage.pattern.for_each_match(text, visit);
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = stage.scan(text, at);
+    visit(at, end);
+    at = end;
+  }
+}
 
 SplitStage parse_split(const Json& json, const std::string& where);
 
