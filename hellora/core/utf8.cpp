@@ -46,12 +46,12 @@ std::string encode_utf8(uint32_t c) {
   return {static_cast<char>(0xF0 | (c >> 18)), tail(c >> 12), tail(c >> 6), tail(c)};
 }
 
-size_t utf8_length(std::string_view text, size_t at) {
+size_t detail::utf8_length_beyond_ascii(std::string_view text, size_t at) {
   const auto [length, whole] = scan(text, at);
   return whole ? length : 1;
 }
 
-uint32_t decode_utf8(std::string_view text, size_t at) {
+uint32_t detail::decode_utf8_beyond_ascii(std::string_view text, size_t at) {
   const size_t length = utf8_length(text, at);
   const auto lead = static_cast<unsigned char>(text[at]);
   if (length == 1) return lead;

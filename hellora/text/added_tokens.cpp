@@ -14,6 +14,10 @@ namespace {
 constexpr const char* kSpace = "^\\p{White_Space}$";
 constexpr const char* kWord = "^[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}]$";
 
+size_t pair_at(std::string_view text, size_t at) {
+  return size_t{static_cast<unsigned char>(text[at])} * 256 + static_cast<unsigned char>(text[at + 1]);
+}
+
 /// Start of the character that ends before `end` (at least 1).
 size_t character_before(std::string_view text, size_t end) {
   size_t at = end - 1;
@@ -82,6 +86,9 @@ AddedTokenSet::AddedTokenSet(const std::vector<AddedToken>& tokens, bool normali
     const auto first = static_cast<unsigned char>(token.match.front());
     by_first_byte_[first].push_back(token);
     begins_[first] = true;
+    for (size_t second = 0; second < 256; ++second) {
+      if (token.match.size() == 1 || second == static_cast<unsigned char>(token.match[1])) pairs_.set(first * 256 + second);
+    }
   }
   for (std::vector<AddedToken>& row : by_first_byte_)
     std::stable_sort(row.begin(), row.end(), [](const AddedToken& a, const AddedToken& b) { return a.match.size() > b.match.size(); });
@@ -89,6 +96,7 @@ AddedTokenSet::AddedTokenSet(const std::vector<AddedToken>& tokens, bool normali
 
 /// The longest token that stands at `at`, or null.
 const AddedToken* AddedTokenSet::match_at(std::string_view text, size_t at) const {
+  if (at + 1 < text.size() && !pairs_[pair_at(text, at)]) return nullptr;
   for (const AddedToken& token : by_first_byte_[static_cast<unsigned char>(text[at])]) {
     if (text.substr(at).starts_with(token.match)) return &token;
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -39,6 +40,7 @@ class AddedTokenSet {
 
   std::array<std::vector<AddedToken>, 256> by_first_byte_;  // longest first
   std::array<bool, 256> begins_{};
+  std::bitset<size_t{1} << 16> pairs_;  // first two bytes; where tokens of spaces are, every word of a text begins as they do
 };
 
 }  // namespace hellora

@@ -39,11 +39,8 @@ const std::vector<CharClass>& char_classes() {
 
 ClassedChar detail::classed_beyond_ascii(std::string_view text, size_t at) {
   static const std::vector<CharClass>& classes = char_classes();
-  const auto byte = [&](size_t i) { return static_cast<uint32_t>(static_cast<unsigned char>(text[at + i])); };
-  const auto tail = [&](size_t i) { return byte(i) & 0x3F; };
-  if (byte(0) < 0xE0) return {classes[((byte(0) & 0x1F) << 6) | tail(1)], 2};
-  if (byte(0) < 0xF0) return {classes[((byte(0) & 0x0F) << 12) | (tail(1) << 6) | tail(2)], 3};
-  return {classes[((byte(0) & 0x07) << 18) | (tail(1) << 12) | (tail(2) << 6) | tail(3)], 4};
+  const Utf8Char next = next_utf8(text, at);
+  return {classes[next.code], static_cast<uint8_t>(next.length)};
 }
 
 }  // namespace hellora

@@ -5,14 +5,14 @@
 namespace hellora {
 namespace {
 
-bool test(const std::vector<uint64_t>& bits, size_t at) { return ((bits[at / 64] >> (at % 64)) & 1) != 0; }
+inline bool test(const std::vector<uint64_t>& bits, size_t at) { return ((bits[at / 64] >> (at % 64)) & 1) != 0; }
 void set(std::vector<uint64_t>& bits, size_t at) { bits[at / 64] |= uint64_t{1} << (at % 64); }
 
 }  // namespace
 
-size_t Cuts::bit_of(uint32_t left, uint32_t right) { return ((left * 0x9E3779B1U) ^ (right * 0x85EBCA6BU)) >> 16; }
+inline size_t Cuts::bit_of(uint32_t left, uint32_t right) { return ((left * 0x9E3779B1U) ^ (right * 0x85EBCA6BU)) >> 16; }
 
-bool Cuts::may_cut(uint32_t left, uint32_t right) const {
+inline bool Cuts::may_cut(uint32_t left, uint32_t right) const {
   return left < kCodes && test(known_, left) && !test(joined_, bit_of(left, right));
 }
 
@@ -22,17 +22,22 @@ void Cuts::add_known(uint32_t character) {
 
 void Cuts::add_joined(uint32_t left, uint32_t right) { set(joined_, bit_of(left, right)); }
 
-size_t Cuts::next(std::string_view text, size_t begin) const {
-  const auto character = [&](size_t at) { return byte_level_ ? static_cast<unsigned char>(text[at]) : decode_utf8(text, at); };
-  const auto length = [&](size_t at) { return byte_level_ ? 1 : utf8_length(text, at); };
-  if (begin >= text.size()) return text.size();
-  uint32_t left = character(begin);
-  for (size_t at = begin + length(begin); at < text.size(); at += length(at)) {
-    const uint32_t right = character(at);
-    if (may_cut(left, right)) return at;
+template <class Read>
+size_t Cuts::scan(std::string_view text, size_t begin, Read&& read) const {
+  Utf8Char left = read(begin);
+  for (size_t at = begin + left.length; at < text.size();) {
+    const Utf8Char right = read(at);
+    if (may_cut(left.code, right.code)) return at;
     left = right;
+    at += right.length;
   }
   return text.size();
+}
+
+size_t Cuts::next(std::string_view text, size_t begin) const {
+  if (begin >= text.size()) return text.size();
+  if (!byte_level_) return scan(text, begin, [&](size_t at) { return next_utf8(text, at); });
+  return scan(text, begin, [&](size_t at) { return Utf8Char{static_cast<unsigned char>(text[at]), 1}; });
 }
 
 }  // namespace hellora

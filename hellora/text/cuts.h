@@ -18,13 +18,15 @@ class Cuts {
   /// A merge may join a token that ends in `left` and one that begins with `right`.
   void add_joined(uint32_t left, uint32_t right);
 
-  /// The end of the piece that begins at `begin`.
+  /// The end of the piece that begins at `begin`. The text must be valid UTF-8.
   size_t next(std::string_view text, size_t begin) const;
 
  private:
   static constexpr size_t kBits = 1 << 16, kCodes = 1 << 16;
   static size_t bit_of(uint32_t left, uint32_t right);
   bool may_cut(uint32_t left, uint32_t right) const;
+  template <class Read>
+  size_t scan(std::string_view text, size_t begin, Read&& read) const;
 
   bool byte_level_;
   std::vector<uint64_t> joined_;  // a set of hashed pairs; two that share a bit cost a cut, never a token

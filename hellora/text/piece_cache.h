@@ -21,7 +21,8 @@ class PieceCache {
   void put(uint32_t owner, uint8_t level, std::string_view piece, const std::vector<int64_t>& ids, size_t begin);
 
  private:
-  static constexpr size_t kSlots = 1 << 16;
+  static constexpr int kSlotBits = 16;
+  static constexpr size_t kSlots = size_t{1} << kSlotBits;
   struct Slot {
     uint32_t owner = 0;  // 0: free
     uint8_t length = 0, level_and_count = 0;
