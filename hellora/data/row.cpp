@@ -48,7 +48,7 @@ TokenRow RowMaker::text_row(const RecordFormat& format, const Json& record, cons
   const size_t prompt = row.ids.size();
   const std::vector<int64_t> completion = tokenizer_.encode(text.completion, text.prompt.empty());
   row.ids.insert(row.ids.end(), completion.begin(), completion.end());
-  if (const std::optional<int64_t> eos = tokenizer_.eos()) row.ids.push_back(*eos);
+  row.ids.push_back(tokenizer_.end_of_text());
   row.labels = row.ids;
   if (config_.train_on != "all") std::fill_n(row.labels.begin(), prompt, kIgnore);
   row.text = std::move(text.prompt);

@@ -10,6 +10,7 @@
 #include "hellora/text/bpe.h"
 #include "hellora/text/byte_level.h"
 #include "hellora/text/decoder.h"
+#include "hellora/text/end_of_text.h"
 #include "hellora/text/normalizer.h"
 #include "hellora/text/piece_cache.h"
 #include "hellora/text/post_processor.h"
@@ -99,6 +100,15 @@ struct Tokenizer::Impl {
     pad = id("pad_token");
   }
 
+  void look_for_eos(const fs::path& file) {
+    const auto is_token = [this](int64_t id) {
+      return id >= 0 && id < static_cast<int64_t>(tokens.size()) && tokens[static_cast<size_t>(id)];
+    };
+    EndOfText found = find_end_of_text(file.parent_path(), added, is_token);
+    eos = found.id;
+    if (!eos) no_eos = file.string() + ": " + found.missing;
+  }
+
   std::optional<int64_t> find(std::string_view token) const {
     for (const AddedToken& one : added) {
       if (one.content == token) return one.id;
@@ -183,6 +193,7 @@ struct Tokenizer::Impl {
   std::string bytes;           // of all tokens, where the decoder joins bytes
   std::vector<uint32_t> ends;  // of each token's in `bytes`; empty elsewhere
   std::optional<int64_t> eos, bos, pad;
+  std::string no_eos;  // why
 };
 
 Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -194,11 +205,8 @@ Tokenizer Tokenizer::load(const fs::path& path) {
   const fs::path file = fs::is_directory(path) ? path / "tokenizer.json" : path;
   auto impl = std::make_unique<Impl>(read_json(file), file.string());
   const fs::path config = file.parent_path() / "tokenizer_config.json";
-  if (fs::exists(config)) {
-    impl->name_specials(read_json(config), config.string());
-  } else {
-    impl->eos = impl->find("<|endoftext|>");
-  }
+  if (fs::exists(config)) impl->name_specials(read_json(config), config.string());
+  if (!impl->eos) impl->look_for_eos(file);
   return Tokenizer(std::move(impl));
 }
 
@@ -230,6 +238,10 @@ std::string_view Tokenizer::bytes_of(int64_t id) const { return impl_->bytes_of(
 std::optional<int64_t> Tokenizer::id_of(std::string_view token) const { return impl_->find(token); }
 int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(impl_->tokens.size()); }
 std::optional<int64_t> Tokenizer::eos() const { return impl_->eos; }
+int64_t Tokenizer::end_of_text() const {
+  if (!impl_->eos) throw FormatError(impl_->no_eos);
+  return *impl_->eos;
+}
 std::optional<int64_t> Tokenizer::bos() const { return impl_->bos; }
 std::optional<int64_t> Tokenizer::pad() const { return impl_->pad; }
 

@@ -15,7 +15,7 @@ namespace hellora {
 /// Immutable after loading; safe to use from several threads.
 class Tokenizer {
  public:
-  /// `path` is a tokenizer.json or a model folder that holds one (tokenizer_config.json beside it names eos, bos, pad).
+  /// `path` is a tokenizer.json or a model folder that holds one (tokenizer_config.json beside it names bos and pad).
   /// FormatError names the file and the part that is not understood; nothing unknown is skipped silently.
   static Tokenizer load(const std::filesystem::path& path);
   Tokenizer(Tokenizer&&) noexcept;
@@ -34,7 +34,9 @@ class Tokenizer {
 
   std::optional<int64_t> id_of(std::string_view token) const;
   int64_t vocab_size() const;  // largest id + 1
+  /// Named by tokenizer_config.json, or found as text/end_of_text.h says.
   std::optional<int64_t> eos() const;
+  int64_t end_of_text() const;  // the same; FormatError says what was looked for
   std::optional<int64_t> bos() const;
   std::optional<int64_t> pad() const;
 

@@ -1,4 +1,6 @@
 // What a tokenizer.json may hold, and that everything else is refused by name.
+#include <map>
+
 #include "tests/unit/text/small.h"
 
 namespace hellora::testing {
@@ -118,6 +120,53 @@ TEST(TokenizerLoad, NamesSpecialTokensFromItsConfig) {
   EXPECT_EQ(named.bos(), 300);
   EXPECT_EQ(named.pad(), std::nullopt);
   EXPECT_CONTAINS(error_of<FormatError>([&] { load_text(text, R"({"pad_token":"<nix>"})"); }), "pad_token \"<nix>\" is not a token");
+}
+
+/// A folder with the small tokenizer, without its end of text where `name` is given, and more files.
+std::optional<int64_t> eos_of(const std::map<string, string>& files, const std::vector<string>& names = {"<|endoftext|>"}) {
+  const TempFolder folder;
+  Json json = small_tokenizer();
+  json["added_tokens"] = Json::array();
+  for (const string& name : names)
+    json["added_tokens"].push_back({{"id", 300 + json["added_tokens"].size()}, {"content", name}, {"special", true}});
+  put_file(folder / "tokenizer.json", json.dump());
+  for (const auto& [name, text] : files) put_file(folder / name, text);
+  const Tokenizer tokenizer = Tokenizer::load(folder.path());
+  if (tokenizer.eos()) {
+    EXPECT_EQ(tokenizer.end_of_text(), tokenizer.eos());
+  }
+  return tokenizer.eos();
+}
+
+TEST(TokenizerLoad, FindsTheEndOfTextInOtherFiles) {
+  const string names = R"({"eos_token":"the"})", none = R"({"eos_token":null,"bos_token":"the"})";
+  const string five = R"({"eos_token_id":5})", list = R"({"eos_token_id":[7,8]})";
+  EXPECT_EQ(eos_of({{"tokenizer_config.json", names}, {"generation_config.json", list}, {"config.json", five}}), 257);
+  EXPECT_EQ(eos_of({{"tokenizer_config.json", none}, {"generation_config.json", list}, {"config.json", five}}), 7);
+  EXPECT_EQ(eos_of({{"generation_config.json", R"({"eos_token_id":null})"}, {"config.json", five}}), 5);
+  EXPECT_EQ(eos_of({{"generation_config.json", R"({"eos_token_id":[]})"}, {"config.json", "{}"}}), 300);
+  for (const char* name : {"<|endoftext|>", "</s>", "<|end_of_text|>", "<｜end▁of▁sentence｜>", "<eos>"})
+    EXPECT_EQ(eos_of({}, {"x", name}), 301);
+  const auto refused = [](const string& text) { return error_of<FormatError>([&] { eos_of({{"config.json", text}}); }); };
+  EXPECT_CONTAINS(refused(R"({"eos_token_id":301})"), "config.json: eos_token_id 301 is no token");
+  EXPECT_CONTAINS(refused(R"({"eos_token_id":-1})"), "config.json: eos_token_id -1 is no token");
+  EXPECT_CONTAINS(refused(R"({"eos_token_id":"x"})"), "config.json: key \"eos_token_id\" must be an integer");
+}
+
+TEST(TokenizerLoad, SaysWhatItLookedForWhereNoEndOfTextIs) {
+  EXPECT_EQ(eos_of({}, {"</s>", "<|endoftext|>"}), std::nullopt);  // which of them?
+  Json json = small_tokenizer();
+  json["added_tokens"][0]["special"] = false;  // then it is text
+  const Tokenizer tokenizer = load_small(json);
+  EXPECT_EQ(tokenizer.eos(), std::nullopt);
+  const string error = error_of<FormatError>([&] { static_cast<void>(tokenizer.end_of_text()); });
+  EXPECT_CONTAINS(error,
+                  "tokenizer.json: no end-of-text token: looked for eos_token in tokenizer_config.json, eos_token_id in "
+                  "generation_config.json and config.json");
+  EXPECT_CONTAINS(error, "<｜end▁of▁sentence｜> <eos>; found none");
+  json["added_tokens"][0]["special"] = true;
+  json["added_tokens"].push_back({{"id", 301}, {"content", "</s>"}, {"special", true}});
+  EXPECT_CONTAINS(error_of<FormatError>([&] { static_cast<void>(load_small(json).end_of_text()); }), "found <|endoftext|> and </s>");
 }
 
 TEST(Tokenizer, KnowsItsVocabulary) {
