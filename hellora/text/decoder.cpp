@@ -1,7 +1,6 @@
 #include "hellora/text/decoder.h"
 
 #include <charconv>
-#include <optional>
 
 #include "hellora/core/error.h"
 #include "hellora/core/utf8.h"
@@ -9,15 +8,6 @@
 
 namespace hellora {
 namespace {
-
-/// The byte of a token <0xNN>.
-std::optional<char> fallback_byte(std::string_view token) {
-  if (token.size() != 6 || !token.starts_with("<0x") || token.back() != '>') return std::nullopt;
-  unsigned byte = 0;
-  const auto [end, error] = std::from_chars(token.data() + 3, token.data() + 5, byte, 16);
-  if (error != std::errc() || end != token.data() + 5) return std::nullopt;
-  return static_cast<char>(byte);
-}
 
 /// How many bytes of `text` its first characters take while they are `content`, at most `most` of them.
 size_t leading(std::string_view text, std::string_view content, size_t most) {
@@ -33,6 +23,14 @@ size_t trailing(std::string_view text, std::string_view content, size_t most) {
 }
 
 }  // namespace
+
+std::optional<char> fallback_byte(std::string_view token) {
+  if (token.size() != 6 || !token.starts_with("<0x") || token.back() != '>') return std::nullopt;
+  unsigned byte = 0;
+  const auto [end, error] = std::from_chars(token.data() + 3, token.data() + 5, byte, 16);
+  if (error != std::errc() || end != token.data() + 5) return std::nullopt;
+  return static_cast<char>(byte);
+}
 
 std::string DecodeStream::push(std::string_view token, bool raw) {
   std::string out;

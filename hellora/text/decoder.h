@@ -1,6 +1,7 @@
 // How tokens become text again: tokenizer.json's `decoder`, one token at a time.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -22,6 +23,9 @@ struct StripDecode {
 };
 using DecodeStage = std::variant<ByteLevelDecode, ByteFallbackDecode, FuseDecode, StripDecode, Metaspace, ReplaceStep>;
 using Decoder = std::vector<DecodeStage>;  // applied in order
+
+/// The byte of a token <0xNN>.
+std::optional<char> fallback_byte(std::string_view token);
 
 /// FormatError names a decoder, or an order of decoders, that is not supported.
 Decoder parse_decoder(const Json& json, const std::string& where);

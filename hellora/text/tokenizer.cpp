@@ -8,13 +8,13 @@
 #include "hellora/core/utf8.h"
 #include "hellora/text/added_tokens.h"
 #include "hellora/text/bpe.h"
-#include "hellora/text/byte_level.h"
 #include "hellora/text/decoder.h"
 #include "hellora/text/end_of_text.h"
 #include "hellora/text/normalizer.h"
 #include "hellora/text/piece_cache.h"
 #include "hellora/text/post_processor.h"
 #include "hellora/text/pre_tokenizer.h"
+#include "hellora/text/spelling.h"
 
 namespace hellora {
 namespace {
@@ -51,9 +51,12 @@ struct Tokenizer::Impl {
         post(parse_post_processor(part(json, "post_processor"), where + ": post_processor")),
         added(read_added(json, where)),
         raw_tokens(added, false),
-        normal_tokens(added, true) {
+        normal_tokens(added, true),
+        spelling(normalizer, pre_tokenizer, bool_or(member(json, "model", where), "byte_fallback", false, where)) {
     bpe.vocab().for_each([&](std::string_view token, TokenId id) { place(id, token, where); });
     for (const AddedToken& token : added) place(token.id, token.content, where);
+    known_ids.reserve(tokens.size());
+    for (const auto& token : tokens) known_ids.push_back(token.has_value() ? 1 : 0);  // `tokens` is large
     added_ids.resize(tokens.size(), 0);
     special_ids.resize(tokens.size(), 0);
     for (const AddedToken& token : added) {
@@ -61,15 +64,8 @@ struct Tokenizer::Impl {
       added_ids[static_cast<size_t>(token.id)] = 1;
       special_ids[static_cast<size_t>(token.id)] = token.special;
     }
-    if (decoder.size() == 1 && std::holds_alternative<ByteLevelDecode>(decoder[0])) join_bytes();
-  }
-
-  void join_bytes() {
-    ends.reserve(tokens.size());
-    for (size_t i = 0; i < tokens.size(); ++i) {
-      if (const auto& token = tokens[i]) bytes += added_ids[i] != 0 ? *token : bytes_of_token(*token);
-      ends.push_back(static_cast<uint32_t>(bytes.size()));
-    }
+    for (size_t i = 0; i < tokens.size(); ++i) spelling.add(tokens[i].value_or(""), added_ids[i] != 0);
+    joins_bytes = pre_tokenizer.byte_level && decoder.size() == 1 && std::holds_alternative<ByteLevelDecode>(decoder[0]);
   }
 
   std::vector<AddedToken> read_added(const Json& json, const std::string& where) const {
@@ -151,32 +147,27 @@ struct Tokenizer::Impl {
   }
 
   std::string decode_next(DecodeStream& stream, int64_t id, bool skip_special) const {
+    check_id(id);
     const auto i = static_cast<size_t>(id);
-    const auto* token = id >= 0 && i < tokens.size() ? &tokens[i] : nullptr;
-    if (token == nullptr || !token->has_value()) refuse_id(id);
     if (skip_special && special_ids[i] != 0) return {};
-    return stream.push(token->value(), added_ids[i] != 0);
+    return stream.push(*tokens[i], added_ids[i] != 0);
   }
 
   /// Where decoding puts the bytes of tokens one after the other and does no more.
   std::string decode_bytes(std::span<const int64_t> ids, bool skip_special) const {
     std::string text;
     for (const int64_t id : ids) {
-      const std::string_view one = bytes_of(id);
+      check_id(id);
+      const std::string_view one = spelling.of(id);
       if (!skip_special || special_ids[static_cast<size_t>(id)] == 0) text += one;
     }
     return is_utf8(text) ? text : replace_broken_utf8(text);
   }
 
-  std::string_view bytes_of(int64_t id) const {
-    const auto i = static_cast<size_t>(id);
-    if (id < 0 || i >= ends.size()) refuse_id(id);
-    const size_t begin = i == 0 ? 0 : ends[i - 1], length = ends[i] - begin;
-    if (length == 0 && !tokens[i]) refuse_id(id);  // looked up for few: `tokens` is large
-    return std::string_view(bytes).substr(begin, length);
+  void check_id(int64_t id) const {
+    if (id < 0 || id >= static_cast<int64_t>(tokens.size()) || known_ids[static_cast<size_t>(id)] == 0)
+      throw DataError("token id " + std::to_string(id) + " is not in the vocabulary");
   }
-
-  [[noreturn]] static void refuse_id(int64_t id) { throw DataError("token id " + std::to_string(id) + " is not in the vocabulary"); }
 
   static constexpr size_t kCachedStages = 16;
 
@@ -189,9 +180,9 @@ struct Tokenizer::Impl {
   std::vector<AddedToken> added;
   AddedTokenSet raw_tokens, normal_tokens;
   std::vector<std::optional<std::string>> tokens;  // by id
-  std::vector<uint8_t> added_ids, special_ids;
-  std::string bytes;           // of all tokens, where the decoder joins bytes
-  std::vector<uint32_t> ends;  // of each token's in `bytes`; empty elsewhere
+  std::vector<uint8_t> known_ids, added_ids, special_ids;
+  Spelling spelling;
+  bool joins_bytes = false;  // decoding puts the bytes of tokens one after the other and does no more
   std::optional<int64_t> eos, bos, pad;
   std::string no_eos;  // why
 };
@@ -226,15 +217,18 @@ std::vector<int64_t> Tokenizer::encode(std::string_view text, bool add_special) 
 }
 
 std::string Tokenizer::decode(std::span<const int64_t> ids, bool skip_special) const {
-  if (joins_bytes()) return impl_->decode_bytes(ids, skip_special);
+  if (impl_->joins_bytes) return impl_->decode_bytes(ids, skip_special);
   DecodeStream stream(impl_->decoder);
   std::string text;
   for (const int64_t id : ids) text += impl_->decode_next(stream, id, skip_special);
   return text + stream.finish();
 }
 
-bool Tokenizer::joins_bytes() const { return !impl_->ends.empty(); }
-std::string_view Tokenizer::bytes_of(int64_t id) const { return impl_->bytes_of(id); }
+std::optional<std::vector<TextSpan>> Tokenizer::places(std::span<const int64_t> ids, std::string_view text) const {
+  for (const int64_t id : ids) impl_->check_id(id);
+  return impl_->spelling.places(ids, text);
+}
+
 std::optional<int64_t> Tokenizer::id_of(std::string_view token) const { return impl_->find(token); }
 int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(impl_->tokens.size()); }
 std::optional<int64_t> Tokenizer::eos() const { return impl_->eos; }

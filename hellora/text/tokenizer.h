@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "hellora/text/template.h"
+
 namespace hellora {
 
 /// Immutable after loading; safe to use from several threads.
@@ -27,10 +29,8 @@ class Tokenizer {
   /// UTF-8 text; ids outside the vocabulary are a DataError. `skip_special` leaves out special added tokens.
   std::string decode(std::span<const int64_t> ids, bool skip_special = false) const;
 
-  /// True when decoding joins the bytes of tokens and does no more (byte-level tokenizers): then `bytes_of` says what a token puts
-  /// into a text. DataError for ids outside the vocabulary.
-  bool joins_bytes() const;
-  std::string_view bytes_of(int64_t id) const;
+  /// Where the tokens of an encoded text stand in it; nothing when they do not spell it (text/spelling.h).
+  std::optional<std::vector<TextSpan>> places(std::span<const int64_t> ids, std::string_view text) const;
 
   std::optional<int64_t> id_of(std::string_view token) const;
   int64_t vocab_size() const;  // largest id + 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/data/chat_masks.jsonl: token ids and masks of conversations from transformers (see the README there).
+"""Writes tests/golden/data/chat_masks.jsonl and chat_masks_mixtral.jsonl: token ids and masks of conversations from transformers (see the README there).
 
-    mask_rows.py [FILE]     needs transformers 5; no torch
+    mask_rows.py [FOLDER]     needs transformers 5; no torch
 """
 import json
 import pathlib
@@ -53,11 +53,9 @@ def by_prefixes(tokenizer, messages, tools):
     return rows
 
 
-def main():
-    out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests" / "golden" / "data" / "chat_masks.jsonl"
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(ROOT / "models" / "tiny-olmoe" / "tokenizer.json"), bos_token="<|endoftext|>", eos_token="<|endoftext|>")
+def write(out, tokenizer, names):
     lines = []
-    for name in MARKED + PLAIN:
+    for name in names:
         tokenizer.chat_template = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8").replace('strftime_now("%d %b %Y")', '"26 Jul 2024"')
         for case, messages in {**chat_snippets.CONVERSATIONS, **MORE}.items():
             for tools in (None, chat_snippets.TOOLS):
@@ -73,6 +71,14 @@ def main():
     assert len(text.encode()) <= 300 * 1024, len(text.encode())
     out.write_text(text, encoding="utf-8")
     print(len(lines), "rows,", len(text.encode()), "bytes")
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests" / "golden" / "data"
+    tiny = PreTrainedTokenizerFast(tokenizer_file=str(ROOT / "models" / "tiny-olmoe" / "tokenizer.json"), bos_token="<|endoftext|>", eos_token="<|endoftext|>")
+    write(folder / "chat_masks.jsonl", tiny, MARKED + PLAIN)
+    mixtral = PreTrainedTokenizerFast(tokenizer_file=str(ROOT / "tests" / "golden" / "text" / "mixtral_tokenizer.json"), bos_token="<s>", eos_token="</s>")
+    write(folder / "chat_masks_mixtral.jsonl", mixtral, ["marked_chatml", "inst", "turns"])
 
 
 if __name__ == "__main__":
