@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "hellora/core/error.h"
@@ -68,6 +69,25 @@ Json read_calls(const std::string& text, const std::string& place) {
 Conversation from_messages(const Json& record, const std::string& where) {
   Conversation out{member(record, "messages", where), read_tools(record, where)};
   check_conversation(out, where);
+  return out;
+}
+
+Conversation from_prompt_messages(const Json& record, const std::string& where) {
+  Conversation out;
+  out.tools = read_tools(record, where);
+  for (const char* key : {"prompt", "completion"}) {
+    const Json& part = member(record, key, where);
+    if (!part.is_array() || part.empty()) {
+      const char* found = part.is_array() ? "an empty one" : part.type_name();
+      throw FormatError(where + ": \"" + key + "\" must be a list of messages, found " + found);
+    }
+    out.prompt = out.messages.size();
+    for (const Json& message : part) out.messages.push_back(message);
+  }
+  check_conversation(out, where);
+  const auto answers = [](const Json& message) { return message["role"] == "assistant"; };
+  if (std::none_of(out.messages.begin() + static_cast<std::ptrdiff_t>(out.prompt), out.messages.end(), answers))
+    throw FormatError(where + ": \"completion\" has no message of the assistant, which is what would be learned");
   return out;
 }
 

@@ -34,6 +34,7 @@ std::vector<size_t> learned_turns(const Conversation& conversation, const std::s
   for (size_t i = 0; i < conversation.messages.size(); ++i) {
     if (conversation.messages[i]["role"] == "assistant") turns.push_back(i);
   }
+  if (train_on == "completion") std::erase_if(turns, [&](size_t i) { return i < conversation.prompt; });
   if (train_on == "last-turn" && !turns.empty()) turns.erase(turns.begin(), turns.end() - 1);
   std::erase_if(turns, [&](size_t i) { return !is_trained(conversation.messages[i], where); });
   return turns;
@@ -56,7 +57,7 @@ Turn turn_of(const Renderer& render, const std::string& whole, size_t i) {
   const std::string prompt = render(i, true).text;
   std::string text = i + 1 == render.conversation.messages.size() ? whole : render(i + 1, false).text;
   if (!text.starts_with(prompt)) {
-    throw DataError(render.where + ": messages[" + std::to_string(i) + "]: the template " + render.chat.where() +
+    throw DataError(message_place(render.conversation, i, render.where) + ": the template " + render.chat.where() +
                     " writes this turn otherwise than it begins it (its generation prompt is no prefix): mark it with {% generation %}");
   }
   const TextSpan span{prompt.size(), text.size()};

@@ -10,11 +10,6 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kRoles = {"system", "developer", "user", "assistant", "tool"};
 
-std::string message_place(const std::string& where, size_t i) {
-  std::string out = where;
-  return out.append(": messages[").append(std::to_string(i)).append("]");
-}
-
 bool is_preamble(const std::string& role) { return role == "system" || role == "developer"; }
 
 /// Text, or parts that are all text; anything else a template would have to show.
@@ -55,12 +50,22 @@ void check_order(const Json& messages, size_t i, const std::string& role, const 
 
 }  // namespace
 
+std::string message_place(const Conversation& conversation, size_t i, const std::string& where) {
+  const char* list = conversation.prompt == 0 ? "messages" : i < conversation.prompt ? "prompt" : "completion";
+  std::string out = where;
+  return out.append(": ")
+      .append(list)
+      .append("[")
+      .append(std::to_string(i < conversation.prompt ? i : i - conversation.prompt))
+      .append("]");
+}
+
 void check_conversation(const Conversation& conversation, const std::string& where) {
   const Json& messages = conversation.messages;
   if (!messages.is_array()) throw FormatError(where + ": \"messages\" must be a list, found " + messages.type_name());
   if (messages.empty()) throw FormatError(where + ": the conversation is empty");
   for (size_t i = 0; i < messages.size(); ++i) {
-    const std::string place = message_place(where, i);
+    const std::string place = message_place(conversation, i, where);
     const Json& message = messages[i];
     const std::string role = string_member(message, "role", place);
     if (std::find(kRoles.begin(), kRoles.end(), role) == kRoles.end()) {

@@ -15,15 +15,16 @@ constexpr RecordFormat text(std::string_view name, std::string_view prompt, std:
 }
 
 using Read = Conversation (*)(const Json&, const std::string&);
-constexpr RecordFormat chat(std::string_view name, std::string_view keys, std::string_view any, Read read) {
-  return {name, RecordShape::chat, {}, {}, {}, {}, keys, any, read};
+constexpr RecordFormat chat(std::string_view name, std::string_view keys, std::string_view any, Read read, bool lists = false) {
+  return {name, RecordShape::chat, {}, {}, {}, {}, keys, any, lists, read};
 }
 
 // The first that fits is taken: conversations before the text that may stand beside them.
-constexpr std::array<RecordFormat, 8> kFormats = {{
+constexpr std::array<RecordFormat, 9> kFormats = {{
     chat("messages", "messages", {}, from_messages),
     chat("sharegpt", "conversations", {}, from_sharegpt),
     chat("alpaca", "instruction output", "system history", from_alpaca),
+    chat("prompt-messages", "prompt completion", {}, from_prompt_messages, true),
     {"ids", RecordShape::ids, {}, {}, {}, {}, "input_ids"},
     text("gsm8k", "Question: {question}\nAnswer:", " {answer}"),
     text("instruction", "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n", "{output}", "input",
@@ -63,6 +64,7 @@ bool fits(const RecordFormat& format, const Json& record) {
   const std::vector<std::string> all = words(format.keys), any = words(format.any);
   if (!std::all_of(all.begin(), all.end(), [&](const std::string& key) { return has(record, key); })) return false;
   if (!any.empty() && std::all_of(any.begin(), any.end(), [&](const std::string& key) { return is_empty(record, key); })) return false;
+  if (format.lists && std::none_of(all.begin(), all.end(), [&](const std::string& key) { return record[key].is_array(); })) return false;
   for (const std::string_view part : {format.prompt, format.completion}) {
     for (const std::string& key : keys_of(part)) {
       if (key != format.optional && !has(record, key)) return false;
@@ -101,6 +103,8 @@ PromptCompletion render(const RecordFormat& format, const Json& record, const st
   if (format.name == "instruction" && fits(find_format("alpaca"), record)) {
     throw FormatError(where + ": format instruction has no place for system and history; data.format=alpaca reads them");
   }
+  if (format.name == "prompt" && fits(find_format("prompt-messages"), record))
+    throw FormatError(where + ": format prompt takes text, not messages; data.format=prompt-messages reads them");
   const bool without = !format.optional.empty() && string_or(record, format.optional, "", where).empty();
   return {fill(without ? format.prompt_without : format.prompt, record, where), fill(format.completion, record, where)};
 }

@@ -22,6 +22,7 @@ struct RecordFormat {
   std::string_view prompt_without{};
   // The others: keys, separated by blanks, that a record must have, and keys of which it must have one.
   std::string_view keys{}, any{};
+  bool lists = false;  // and one of `keys` is a list
   Conversation (*conversation)(const Json&, const std::string& where) = nullptr;
 };
 

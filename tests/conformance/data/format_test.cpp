@@ -126,6 +126,7 @@ INSTANTIATE_TEST_SUITE_P(Table, FormatRow, ::testing::ValuesIn(rows_of_shape(tru
 const std::map<string, Json> kRecords = {
     {"messages", {{"messages", {{{"role", "user"}, {"content", "U"}}, {{"role", "assistant"}, {"content", "A"}}}}}},
     {"sharegpt", {{"conversations", {{{"from", "human"}, {"value", "U"}}, {{"from", "gpt"}, {"value", "A"}}}}}},
+    {"prompt-messages", {{"prompt", {{{"role", "user"}, {"content", "U"}}}}, {"completion", {{{"role", "assistant"}, {"content", "A"}}}}}},
     {"alpaca", {{"system", "S"}, {"instruction", "U"}, {"output", "A"}}},
     {"ids", {{"input_ids", {'U', 'A'}}, {"prompt_length", 1}}},
 };

@@ -62,5 +62,25 @@ TEST(GoldenChat, IdsAndMasksWithMixtralsTokenizer) {
   EXPECT_GE(compare("chat_masks_mixtral.jsonl", Tokenizer::load("tests/golden/text/mixtral_tokenizer.json"), "<s>", "</s>").rows, 50);
 }
 
+/// Records of prompt and completion messages, as TRL's SFTTrainer labels them.
+TEST(GoldenChat, LabelsOfTrlForPromptAndCompletion) {
+  const Tokenizer tokenizer = Tokenizer::load("models/tiny-olmoe/tokenizer.json");
+  std::ifstream in("tests/golden/data/prompt_masks.jsonl", std::ios::binary);
+  int count = 0;
+  for (std::string line; std::getline(in, line); ++count) {
+    const Json row = parse_json(line, "prompt_masks.jsonl");
+    const std::string what = row["template"].get<std::string>() + " " + row["case"].get<std::string>();
+    const ChatTemplate chat = template_of(row["template"].get<std::string>());
+    const DataConfig config;
+    const std::vector<TokenRow> rows = RowMaker(config, tokenizer, &chat).rows(row, "f:1");
+    ASSERT_EQ(rows.size(), 1U) << what;
+    Json mask = Json::array();
+    for (size_t t = 0; t < rows[0].ids.size(); ++t) mask.push_back(rows[0].supervised(t) ? 1 : 0);
+    EXPECT_EQ(Json(rows[0].ids).dump(), row["ids"].dump()) << what;
+    EXPECT_EQ(mask.dump(), row["mask"].dump()) << what << "\n" << rows[0].text;
+  }
+  EXPECT_GE(count, 40);
+}
+
 }  // namespace
 }  // namespace hellora::testing

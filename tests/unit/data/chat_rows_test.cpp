@@ -45,6 +45,18 @@ TEST(ChatRows, GenerationBlocksAreLearned) {
   EXPECT_EQ(learned(kMarked, four, "all"), Texts{"u:q a:r. u:s a:t. "});
 }
 
+TEST(ChatRows, OfAPromptNothingIsLearned) {
+  Conversation four = talk({"q", "r", "s", "t"});
+  four.prompt = 3;
+  EXPECT_EQ(learned(kMarked, four, "completion"), Texts{"_______________t._"});
+  EXPECT_EQ(learned(kPlain, four, "completion"), Texts{"_______________t. "});
+  EXPECT_EQ(learned(kMarked, four, "all-turns"), Texts{"______r._______t._"});
+  EXPECT_EQ(learned(kMarked, four, "all"), Texts{"u:q a:r. u:s a:t. "});
+  four.prompt = 1;
+  EXPECT_EQ(learned(kMarked, four, "completion"), Texts{"______r._______t._"});
+  EXPECT_EQ(learned(kMarked, four, "last-turn"), Texts{"_______________t._"});
+}
+
 TEST(ChatRows, WithoutThemWhatATurnAddsToItsPrompt) {
   const Conversation four = talk({"q", "r", "s", "t"});
   EXPECT_EQ(learned(kPlain, four, "all-turns"), Texts{"______r. ______t. "});

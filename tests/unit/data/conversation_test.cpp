@@ -57,6 +57,26 @@ TEST(Conversation, AlpacaHistoryComesFirst) {
   EXPECT_CONTAINS(error_of<FormatError>([&] { from_alpaca(wrong, "f:1"); }), "history[0] must be a question and an answer");
 }
 
+TEST(Conversation, PromptAndCompletionFollowEachOther) {
+  const Json ask = message("user", "U"), answer = message("assistant", "A");
+  Json record = {{"prompt", {message("system", "S"), ask}}, {"completion", Json::array({answer})}, {"tools", R"([{"name":"f"}])"}};
+  const Conversation out = from_prompt_messages(record, "f:1");
+  EXPECT_EQ(out.messages.dump(), Json({message("system", "S"), ask, answer}).dump());
+  EXPECT_EQ(out.prompt, 2U);
+  EXPECT_EQ(out.tools.size(), 1U);
+  const auto refused = [&](const char* key, const Json& value) {
+    Json wrong = record;
+    wrong[key] = value;
+    return error_of<FormatError>([&] { from_prompt_messages(wrong, "f:2"); });
+  };
+  EXPECT_CONTAINS(refused("prompt", "U"), "f:2: \"prompt\" must be a list of messages, found string");
+  EXPECT_CONTAINS(refused("completion", "A"), "f:2: \"completion\" must be a list of messages, found string");
+  EXPECT_CONTAINS(refused("prompt", Json::array()), "f:2: \"prompt\" must be a list of messages, found an empty one");
+  EXPECT_CONTAINS(refused("completion", {ask, ask}), "f:2: \"completion\" has no message of the assistant");
+  EXPECT_CONTAINS(refused("prompt", {ask, 5}), "f:2: prompt[1]: expected a JSON object");
+  EXPECT_CONTAINS(refused("completion", {answer, message("bot", "x")}), "f:2: completion[1]: unknown role \"bot\"");
+}
+
 TEST(Conversation, WrongTypesAreNamedByTheirPath) {
   EXPECT_CONTAINS(error_of<FormatError>([] { from_messages(record_of("x"), "f:3"); }), "f:3: \"messages\" must be a list, found string");
   EXPECT_CONTAINS(refusal({}), "f:3: the conversation is empty");

@@ -57,10 +57,13 @@ TEST(RecordFormat, NamesWhatIsMissing) {
                   }),
                   "\"input\"");
   EXPECT_CONTAINS(error_of<ConfigError>([] { find_format("vicuna"); }),
-                  "unknown format \"vicuna\"; known: messages, sharegpt, alpaca, ids, gsm8k, instruction, prompt, text");
+                  "unknown format \"vicuna\"; known: messages, sharegpt, alpaca, prompt-messages, ids, gsm8k, instruction, prompt, text");
   const Json asked = {{"instruction", "i"}, {"output", "o"}, {"history", Json::array({{"q", "a"}})}};
   EXPECT_CONTAINS(error_of<FormatError>([&] { rendered("instruction", asked); }),
                   "f:1: format instruction has no place for system and history");
+  const Json talk = {{"prompt", Json::array({{{"role", "user"}, {"content", "q"}}})}, {"completion", "c"}};
+  EXPECT_CONTAINS(error_of<FormatError>([&] { rendered("prompt", talk); }),
+                  "f:1: format prompt takes text, not messages; data.format=prompt-messages");
 }
 
 }  // namespace
