@@ -22,6 +22,13 @@ AdapterOrigin sample_origin() {
   return origin;
 }
 
+Tensor logits_with(const AdapterSet* adapters) {
+  const TinyModel model;
+  const Batch batch = make_batch(std::vector<std::vector<int64_t>>{random_ids(20, tiny_shape().vocab, 1)});
+  model.decoder->bind(adapters);
+  return all_logits(*model.decoder, batch);
+}
+
 void expect_roundtrip(const Plan& plan, const AdapterConfig& config) {
   const TempFolder folder;
   const auto adapters = fresh_adapters(tiny_shape(), plan, config);
@@ -40,12 +47,7 @@ void expect_roundtrip(const Plan& plan, const AdapterConfig& config) {
   EXPECT_EQ(loaded.origin.train_on, "all");
   EXPECT_EQ(loaded.origin.run, (Json{{"seed", 7}}));
   // The same function, scales included, and the same bytes when written again.
-  const TinyModel model;
-  const Batch batch = make_batch(std::vector<std::vector<int64_t>>{random_ids(20, tiny_shape().vocab, 1)});
-  model.decoder->bind(adapters.get());
-  const Tensor want = all_logits(*model.decoder, batch);
-  model.decoder->bind(loaded.adapters.get());
-  EXPECT_TRUE(same_bytes(all_logits(*model.decoder, batch), want));
+  EXPECT_TRUE(same_bytes(logits_with(loaded.adapters.get()), logits_with(adapters.get())));
   write_adapter(folder / "b", *loaded.adapters, sample_origin(), tiny_shape());
   EXPECT_EQ(slurp(folder / "a/adapter_model.safetensors"), slurp(folder / "b/adapter_model.safetensors"));
   EXPECT_EQ(parse_json(slurp(folder / "a/hellora.json"), "a"), parse_json(slurp(folder / "b/hellora.json"), "b"));
@@ -93,12 +95,7 @@ TEST(AdapterFolder, GateAndUpComeWithADownOfZeros) {
     EXPECT_EQ(loaded.adapters->param(i).abs().max().item<float>(), 0);
   }
   EXPECT_EQ(2 * downs, adapters->specs().size());  // A and B of gate, up and down: four and two
-  const TinyModel model;
-  const Batch batch = make_batch(std::vector<std::vector<int64_t>>{random_ids(20, tiny_shape().vocab, 1)});
-  model.decoder->bind(adapters.get());
-  const Tensor want = all_logits(*model.decoder, batch);
-  model.decoder->bind(loaded.adapters.get());
-  EXPECT_TRUE(same_bytes(all_logits(*model.decoder, batch), want));
+  EXPECT_TRUE(same_bytes(logits_with(loaded.adapters.get()), logits_with(adapters.get())));
 }
 
 /// A good adapter folder whose files a test then spoils.
