@@ -1,6 +1,7 @@
 // Records turned into token rows with labels: what training and evaluation read.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,7 +24,7 @@ struct Dataset {
   /// Appends an example to `examples` and to the hash.
   void add(std::span<const int64_t> ids, std::span<const int64_t> targets, int64_t record);
 
-  std::vector<Example> examples;
+  std::deque<Example> examples;  // a vector that grows would for a moment take twice as much, which counts for millions of rows
   // Shared, against the style: a part of a dataset (some of its examples) is a cheap copy that must not lose the rows.
   std::shared_ptr<TokenStore> rows = std::make_shared<TokenStore>();
   std::string format;   // resolved; empty when files differ
