@@ -1,5 +1,7 @@
 // JSON Lines: line numbers rise, and what was read can be printed and read again. Every record goes through detection, conversation,
-// template and tokenizer: it becomes rows that decode to their text, or an error.
+// template and tokenizer, as it is and without each of its parts: it becomes rows that decode to their text, or an error.
+#include <iterator>
+
 #include "hellora/data/row.h"
 #include "hellora/io/jsonl.h"
 #include "hellora/text/byte_level.h"
@@ -9,6 +11,7 @@ namespace {
 
 using namespace hellora;
 
+constexpr int kDamages = 24;  // of a record: more would leave time for few records
 constexpr std::string_view kEnd = "<|endoftext|>";
 
 /// A byte is a token, but for some words.
@@ -46,6 +49,20 @@ void convert(const Json& record) {
   }
 }
 
+/// Every part of `at` in turn is another value and then gone; checks that are missing show sooner than by chance.
+void damage(const Json& record, Json& at, int& left) {
+  for (size_t i = 0; at.is_structured() && i < at.size() && left-- > 0; ++i) {
+    const Json whole = at;
+    const auto part = std::next(at.begin(), static_cast<std::ptrdiff_t>(i));
+    *part = 5;
+    fuzz::only_user_errors([&] { convert(record); });
+    at.erase(part);
+    fuzz::only_user_errors([&] { convert(record); });
+    at = whole;
+    damage(record, *std::next(at.begin(), static_cast<std::ptrdiff_t>(i)), left);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -57,6 +74,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       last = number;
       fuzz::require(parse_json(value.dump(), "again").dump() == value.dump());
       fuzz::only_user_errors([&] { convert(value); });
+      Json damaged = value;
+      int left = kDamages;
+      damage(damaged, damaged, left);
     });
   });
 }
