@@ -87,7 +87,7 @@ AddedTokenSet::AddedTokenSet(const std::vector<AddedToken>& tokens, bool normali
     by_first_byte_[first].push_back(token);
     begins_[first] = true;
     for (size_t second = 0; second < 256; ++second) {
-      if (token.match.size() == 1 || second == static_cast<unsigned char>(token.match[1])) pairs_.set(first * 256 + second);
+      if (token.match.size() == 1 || second == static_cast<unsigned char>(token.match[1])) pairs_.set(size_t{first} * 256 + second);
     }
   }
   for (std::vector<AddedToken>& row : by_first_byte_)
