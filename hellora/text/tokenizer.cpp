@@ -150,7 +150,8 @@ struct Tokenizer::Impl {
     check_id(id);
     const auto i = static_cast<size_t>(id);
     if (skip_special && special_ids[i] != 0) return {};
-    return stream.push(*tokens[i], added_ids[i] != 0);
+    const std::optional<std::string>& token = tokens[i];
+    return stream.push(token ? *token : std::string_view(), added_ids[i] != 0);
   }
 
   /// Where decoding puts the bytes of tokens one after the other and does no more.
@@ -233,8 +234,8 @@ std::optional<int64_t> Tokenizer::id_of(std::string_view token) const { return i
 int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(impl_->tokens.size()); }
 std::optional<int64_t> Tokenizer::eos() const { return impl_->eos; }
 int64_t Tokenizer::end_of_text() const {
-  if (!impl_->eos) throw FormatError(impl_->no_eos);
-  return *impl_->eos;
+  if (const std::optional<int64_t>& id = impl_->eos) return *id;
+  throw FormatError(impl_->no_eos);
 }
 std::optional<int64_t> Tokenizer::bos() const { return impl_->bos; }
 std::optional<int64_t> Tokenizer::pad() const { return impl_->pad; }
