@@ -10,6 +10,13 @@
 #include "hellora/text/split.h"
 #include "tests/unit/text/small.h"
 
+namespace hellora {
+
+/// Names of tests hold what this prints: no addresses, and not the pattern's brackets.
+void PrintTo(const KnownPattern& one, std::ostream* out) { *out << one.pattern.size() << " bytes"; }
+
+}  // namespace hellora
+
 namespace hellora::testing {
 namespace {
 
