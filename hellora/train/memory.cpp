@@ -66,7 +66,7 @@ Forecast forecast_training(const ModelShape& s, const TrainingNeeds& needs) {
                              : backward_peak(s, t, s.dense_width, needs);
     widest = std::max(widest, peak + 6 * t * s.hidden * kFp32);
   }
-  if (needs.recompute) waiting += 2 * largest;  // the last layer, which is not computed again, and the one in work
+  if (needs.recompute) waiting += largest;  // of one layer at a time: the last one, which is not computed again, or the one in work
   const int64_t head = std::min<int64_t>(512, t) * s.vocab * (kFp32 + operand);
   Forecast forecast;
   forecast.weights = needs.weights;

@@ -54,6 +54,10 @@ command_lines() {
   refuse 'the prompt is empty' generate --model "$model" --prompt ""
   refuse '--layers' init --arch olmoe-1b-7b --tiny --layers 0 --out "$out"
   refuse 'has 64 experts' bench step --hot 65
+  echo '{"layers": [{"counts": [3, 1]}]}' >"$scratch/two.json"
+  refuse 'two.json counts 2 experts, olmoe-1b-7b has 64' bench step --routing "$scratch/two.json"
+  echo '{"layers": [{"counts": ["many", 1]}]}' >"$scratch/many.json"
+  refuse 'many.json: counts must be numbers' bench step --routing "$scratch/many.json"
 }
 
 configurations() {

@@ -262,7 +262,7 @@ inspected() {
 # Once only: even one layer of the published width is a gigabyte.
 benched() {
   json 'it["layers"] == 1 and it["tokens"] == 64 and it["seconds"]["step"] > 0' \
-    bench step --layers 1 --tokens 64 --seq-len 32 --hot 2 --rank 2 --steps 1
+    bench step --layers 1 --tokens 64 --seq-len 32 --hot 2 --rank 2 --steps 1 --gradient-checkpointing --routing data/routing/olmoe-1b-7b-github.json
 }
 
 # Messages for people go to standard error, and --quiet leaves only errors.
