@@ -64,9 +64,10 @@ void fill(float* out, int64_t count, uint64_t seed, float half);
 /// One piece of memory that all benchmarks use in turn, 64-byte aligned; what it held before is lost.
 float* shared_floats(int64_t count);
 
-void add_grouped();   // grouped_bench.cpp
-void add_outer();     // outer_bench.cpp
-void add_elements();  // elements_bench.cpp
-void add_layout();    // layout_bench.cpp
+void add_grouped();    // grouped_bench.cpp
+void add_outer();      // outer_bench.cpp
+void add_elements();   // elements_bench.cpp
+void add_attention();  // attention_bench.cpp
+void add_layout();     // layout_bench.cpp
 
 }  // namespace hellora::kernels::bench

@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   add_grouped();
   add_outer();
   add_elements();
+  add_attention();
   add_layout();
   const size_t ran = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
