@@ -10,6 +10,7 @@ namespace {
 // outputs each). A panel's pairs along k are the layout that the instruction wants of its second factor.
 constexpr int64_t kChunk = 32;                        // columns of one product
 constexpr int64_t kChunkBytes = kChunk * kPanel * 2;  // of a panel
+constexpr int64_t kLowerBytes = 1024;                 // from the upper to the lower 16 rows of activations
 
 struct alignas(64) TileConfig {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -41,7 +42,7 @@ void multiply(const Segment& s) {
     _tile_loadd(4, a, 64);
     _tile_dpbf16ps(0, 4, 6);
     if (kLower) {
-      _tile_loadd(5, a + 16 * 64, 64);
+      _tile_loadd(5, a + kLowerBytes, 64);
       _tile_dpbf16ps(2, 5, 6);
     }
     _tile_loadd(7, b + 64, kPairBytes);

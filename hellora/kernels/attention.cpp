@@ -327,13 +327,14 @@ void attention_backward(Math math, const AttentionShape& shape, std::span<const 
   });
 }
 
-#define HELLORA_ATTENTION(Real)                                                                                                           \
-  template void attention_forward<Real>(Math, const AttentionShape&, std::span<const Stretch>, const AttentionInputs<Real>&, Heads<Real>, \
-                                        Real*);                                                                                           \
-  template void attention_backward<Real>(Math, const AttentionShape&, std::span<const Stretch>, const AttentionInputs<Real>&,             \
-                                         Heads<const Real>, Heads<const Real>, const Real*, Heads<Real>, Heads<Real>, Heads<Real>);
-HELLORA_ATTENTION(float)
-HELLORA_ATTENTION(double)
-#undef HELLORA_ATTENTION
+template void attention_forward<float>(Math, const AttentionShape&, std::span<const Stretch>, const AttentionInputs<float>&, Heads<float>,
+                                       float*);
+template void attention_backward<float>(Math, const AttentionShape&, std::span<const Stretch>, const AttentionInputs<float>&,
+                                        Heads<const float>, Heads<const float>, const float*, Heads<float>, Heads<float>, Heads<float>);
+template void attention_forward<double>(Math, const AttentionShape&, std::span<const Stretch>, const AttentionInputs<double>&,
+                                        Heads<double>, double*);
+template void attention_backward<double>(Math, const AttentionShape&, std::span<const Stretch>, const AttentionInputs<double>&,
+                                         Heads<const double>, Heads<const double>, const double*, Heads<double>, Heads<double>,
+                                         Heads<double>);
 
 }  // namespace hellora::kernels
