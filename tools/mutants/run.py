@@ -7,7 +7,7 @@
       --table FILE  another table                 --jobs N       parallel build jobs and tests (2)
 A row: id, file, find (one line's text, exactly once in the file), replace, why; optional: hint (a test program, "unit_core",
 or how its test's name begins, "unit_core.Json.": built and run before everything else is), e2e (a script of tests/e2e,
-without .sh, run when the fast set sees nothing).
+without .sh, run when the fast set sees nothing), needs (a flag of /proc/cpuinfo; without it a row is not tried).
 Exit code 1 when a fault survives, does not build or does not apply.
 """
 import argparse
@@ -26,8 +26,8 @@ TREE = WORK / "tree"
 STATE = WORK / "state.json"
 TORCH_FREE = ("core", "io", "text", "kernels", "data", "report")
 FAST_SET = ["-L", "unit|conformance|golden"]
-FAILED_TEST = re.compile(r"Test +#\d+: (.+?) \.*\*\*\*(Failed|Timeout|Exception|Not Run)")
-KEYS, OPTIONAL = {"id", "file", "find", "replace", "why"}, {"hint", "e2e"}
+FAILED_TEST = re.compile(r"Test +#\d+: (.+?) \.*(?:[A-Z][A-Za-z ]*)?\*\*\*(Failed|Timeout|Exception|Not Run)")
+KEYS, OPTIONAL = {"id", "file", "find", "replace", "why"}, {"hint", "e2e", "needs"}
 
 
 def stop(message):
@@ -200,6 +200,10 @@ def chosen_rows(rows, options):
         rows = [row for row in rows if row["id"] in options.only]
     if options.torch_free:
         rows = [row for row in rows if {row["file"].split("/")[1], hinted(row).partition("_")[2]} <= {"", *TORCH_FREE}]
+    flags = set(pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    for row in [row for row in rows if row.get("needs", "fpu") not in flags]:
+        print(f"{row['id']}: not tried, the processor has no {row['needs']}")
+        rows.remove(row)
     return rows or stop("no rows to try")
 
 
