@@ -201,9 +201,10 @@ def chosen_rows(rows, options):
     if options.torch_free:
         rows = [row for row in rows if {row["file"].split("/")[1], hinted(row).partition("_")[2]} <= {"", *TORCH_FREE}]
     flags = set(pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
-    for row in [row for row in rows if row.get("needs", "fpu") not in flags]:
+    lacking = [row for row in rows if row.get("needs", "fpu") not in flags]
+    for row in lacking:
         print(f"{row['id']}: not tried, the processor has no {row['needs']}")
-        rows.remove(row)
+    rows = [row for row in rows if row not in lacking]
     return rows or stop("no rows to try")
 
 
