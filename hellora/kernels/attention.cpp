@@ -37,7 +37,7 @@ struct Factor {
   Packed rows, columns;
 };
 
-/// What all steps of a task share. `count` vectors of a head begin at `first` of Heads.
+/// A task, one document and one key head, and the operations that its steps share.
 template <class Real>
 struct Work {
   Math math;

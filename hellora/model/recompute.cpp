@@ -1,15 +1,12 @@
 #include "hellora/model/recompute.h"
 
+#include "hellora/tensor/held.h"
+
 namespace hellora {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-/// A holder, since autograd's saved data takes only its own kinds of values.
-struct Holder : torch::CustomClassHolder {
-  Recomputable run;
-};
 
 class Recompute : public torch::autograd::Function<Recompute> {
  public:
@@ -19,17 +16,14 @@ class Recompute : public torch::autograd::Function<Recompute> {
     ctx->save_for_backward({x});
     ctx->set_materialize_grads(false);
     ctx->saved_data["x_grad"] = x.requires_grad();
-    auto holder = c10::make_intrusive<Holder>();
-    holder->run = std::move(run);
-    ctx->saved_data["run"] = c10::IValue::make_capsule(std::move(holder));
+    hold(ctx, std::move(run));
     return out;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const at::AutoGradMode with_history(true);
-    const auto capsule = ctx->saved_data["run"].toCapsule();
     const Tensor x = ctx->get_saved_variables()[0].detach().requires_grad_(ctx->saved_data["x_grad"].toBool());
-    const std::vector<Tensor> again = static_cast<const Holder&>(*capsule).run(x);
+    const std::vector<Tensor> again = held<Recomputable>(ctx)(x);
     variable_list out, out_grads;
     for (size_t i = 0; i < again.size(); ++i) {
       if (!again[i].requires_grad() || !grads[i].defined()) continue;

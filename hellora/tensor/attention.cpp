@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "hellora/tensor/held.h"
+
 namespace hellora {
 namespace {
 
@@ -52,11 +54,6 @@ variable_list run_backward(const Call& call, const Tensor& q, const Tensor& k, c
   return {dq, dk, dv, Tensor()};
 }
 
-/// A holder, since autograd's saved data takes only its own kinds of values.
-struct CallHolder : torch::CustomClassHolder {
-  Call call;
-};
-
 class Attend : public torch::autograd::Function<Attend> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& q_TAC, const Tensor& k_TGC, const Tensor& v_TGW, Call call) {
@@ -71,16 +68,13 @@ class Attend : public torch::autograd::Function<Attend> {
     if (!q_TAC.requires_grad() && !k_TGC.requires_grad() && !v_TGW.requires_grad()) return flat;
     const Compute& compute = call.compute;
     ctx->save_for_backward({compute.keep(q_TAC), compute.keep(k_TGC), compute.keep(v_TGW), compute.keep(flat), lse_AT});
-    auto holder = c10::make_intrusive<CallHolder>();
-    holder->call = std::move(call);
-    ctx->saved_data["call"] = c10::IValue::make_capsule(std::move(holder));
+    hold(ctx, std::move(call));
     return flat;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto kept = ctx->get_saved_variables();
-    const auto capsule = ctx->saved_data["call"].toCapsule();
-    const Call& call = static_cast<const CallHolder&>(*capsule).call;
+    const Call& call = held<Call>(ctx);
     const auto real = grads[0].scalar_type();
     const auto back = [&](size_t i) { return readable(restore(kept[i], real)); };
     const Tensor q = back(0), k = back(1), v = back(2);

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "hellora/tensor/expert_pass.h"
+#include "hellora/tensor/held.h"
 
 namespace hellora {
 namespace {
@@ -11,11 +12,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 std::atomic<int64_t> low_rows{0};
-
-/// Autograd's saved data takes only its own kinds of values.
-struct Holder : torch::CustomClassHolder {
-  ExpertCall call;
-};
 
 /// Tensors of one bank in the flat list that autograd sees: A…, B…, own….
 void append(const ExpertBank& bank, std::vector<Tensor>& out) {
@@ -44,10 +40,9 @@ ExpertPass<Real> make_pass(const ExpertCall& call, at::TensorList list, at::Scal
 
 class ExpertMlp : public torch::autograd::Function<ExpertMlp> {
  public:
-  static Tensor forward(AutogradContext* ctx, const Tensor& x_TD, const Tensor& w_TK, at::TensorList params,
-                        c10::intrusive_ptr<Holder> holder, bool grad) {
-    return x_TD.scalar_type() == at::kDouble ? run<double>(ctx, x_TD.contiguous(), w_TK.contiguous(), params, holder, grad)
-                                             : run<float>(ctx, x_TD.contiguous(), w_TK.contiguous(), params, holder, grad);
+  static Tensor forward(AutogradContext* ctx, const Tensor& x_TD, const Tensor& w_TK, at::TensorList params, ExpertCall call, bool grad) {
+    return x_TD.scalar_type() == at::kDouble ? run<double>(ctx, x_TD.contiguous(), w_TK.contiguous(), params, std::move(call), grad)
+                                             : run<float>(ctx, x_TD.contiguous(), w_TK.contiguous(), params, std::move(call), grad);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -57,9 +52,7 @@ class ExpertMlp : public torch::autograd::Function<ExpertMlp> {
 
  private:
   template <class Real>
-  static Tensor run(AutogradContext* ctx, const Tensor& x, const Tensor& w, at::TensorList params, const c10::intrusive_ptr<Holder>& holder,
-                    bool grad) {
-    const ExpertCall& call = holder->call;
+  static Tensor run(AutogradContext* ctx, const Tensor& x, const Tensor& w, at::TensorList params, ExpertCall call, bool grad) {
     auto pass = make_pass<Real>(call, params, x.scalar_type());
     typename ExpertPass<Real>::Kept kept;
     const int64_t f = call.gate.frozen.empty() ? call.gate.own[0].size(0) : call.gate.frozen[0].n;
@@ -69,15 +62,14 @@ class ExpertMlp : public torch::autograd::Function<ExpertMlp> {
     variable_list saved = {compute.keep(x), w, compute.keep(kept.gate_NF), compute.keep(kept.up_NF), kept.u_gate, kept.u_up, kept.u_down};
     saved.insert(saved.end(), params.begin(), params.end());
     ctx->save_for_backward(std::move(saved));
-    ctx->saved_data["call"] = c10::IValue::make_capsule(holder);
+    hold(ctx, std::move(call));
     return out;
   }
 
   template <class Real>
   static variable_list back(AutogradContext* ctx, const Tensor& dout) {
     const auto saved = ctx->get_saved_variables();
-    const auto capsule = ctx->saved_data["call"].toCapsule();
-    const ExpertCall& call = static_cast<const Holder&>(*capsule).call;
+    const ExpertCall& call = held<ExpertCall>(ctx);
     const auto real = dout.scalar_type();
     constexpr size_t kOwn = 7;
     auto pass = make_pass<Real>(call, at::TensorList(saved).slice(kOwn), real);
@@ -104,9 +96,7 @@ Tensor expert_mlp(const Tensor& x_TD, const Tensor& weights_TK, ExpertCall call)
   append(call.down, params);
   bool grad = x_TD.requires_grad() || weights_TK.requires_grad();
   for (const Tensor& one : params) grad = grad || one.requires_grad();
-  auto holder = c10::make_intrusive<Holder>();
-  holder->call = std::move(call);
-  return ExpertMlp::apply(x_TD, weights_TK, at::TensorList(params), std::move(holder), grad && at::GradMode::is_enabled());
+  return ExpertMlp::apply(x_TD, weights_TK, at::TensorList(params), std::move(call), grad && at::GradMode::is_enabled());
 }
 
 int64_t low_rank_rows() { return low_rows; }

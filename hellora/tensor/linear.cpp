@@ -4,6 +4,7 @@
 
 #include "hellora/core/error.h"
 #include "hellora/kernels/grouped.h"
+#include "hellora/tensor/held.h"
 
 namespace hellora {
 namespace {
@@ -219,11 +220,6 @@ Gradients run_backward(const Shared& shared, const std::vector<MapView>& maps, c
   return out;
 }
 
-/// A holder, since autograd's saved data takes only its own kinds of values.
-struct SharedHolder : torch::CustomClassHolder {
-  Shared shared;
-};
-
 class Linear : public torch::autograd::Function<Linear> {
  public:
   static variable_list forward(AutogradContext* ctx, const Tensor& x_NI, const std::optional<Tensor>& x_low_NI, at::TensorList tensors,
@@ -240,16 +236,13 @@ class Linear : public torch::autograd::Function<Linear> {
     saved.insert(saved.end(), u.begin(), u.end());
     ctx->save_for_backward(std::move(saved));
     ctx->saved_data["x_grad"] = x_NI.requires_grad();
-    auto holder = c10::make_intrusive<SharedHolder>();
-    holder->shared = std::move(shared);
-    ctx->saved_data["shared"] = c10::IValue::make_capsule(std::move(holder));
+    hold(ctx, std::move(shared));
     return out;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
-    const auto capsule = ctx->saved_data["shared"].toCapsule();
-    const Shared& shared = static_cast<const SharedHolder&>(*capsule).shared;
+    const Shared& shared = held<Shared>(ctx);
     const size_t count = shared.count();
     const std::vector<MapView> maps = views(shared, at::TensorList(saved).slice(2, count));
     const std::vector<Tensor> u(saved.begin() + static_cast<std::ptrdiff_t>(2 + count), saved.end());
