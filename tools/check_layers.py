@@ -13,9 +13,9 @@ import tempfile
 LADDER = {
     "core": ((), False),
     "io": (("core",), False),
-    "text": (("core",), False),
+    "text": (("io",), False),
     "kernels": (("core",), False),
-    "data": (("io", "text"), False),
+    "data": (("text",), False),
     "tensor": (("kernels",), True),
     "adapters": (("tensor", "io"), True),
     "moe": (("adapters",), True),

@@ -154,6 +154,11 @@ Field files_field(const std::string& key, std::vector<std::string>* value, std::
   return field;
 }
 
+Field free_on_resume(Field field) {
+  field.free_on_resume = true;
+  return field;
+}
+
 void Fields::add(std::vector<Field> more) {
   for (Field& field : more) {
     const bool known = std::any_of(fields_.begin(), fields_.end(), [&](const Field& f) { return f.key == field.key; });

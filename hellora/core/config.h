@@ -17,7 +17,8 @@ struct Field {
   bool is_list = false;
   std::function<void(std::span<const std::string>, const std::string& where)> set;
   std::function<std::vector<std::string>()> get;
-  bool spaces = false;  // items of a list may hold spaces: file names
+  bool spaces = false;          // items of a list may hold spaces: file names
+  bool free_on_resume = false;  // may differ between the start of a run and its resume: paths, threads, evaluation
 };
 
 using Auto = std::optional<int64_t>;  // nullopt prints and parses as "auto"
@@ -30,6 +31,8 @@ Field double_field(const std::string& key, double* value, double low, double hig
 Field choice_field(const std::string& key, std::string* value, std::vector<std::string> choices, std::string help);
 Field list_field(const std::string& key, std::vector<std::string>* value, std::string help);
 Field files_field(const std::string& key, std::vector<std::string>* value, std::string help);
+/// The same field, free to differ when a run is resumed.
+Field free_on_resume(Field field);
 
 /// All fields of a configuration, by key.
 class Fields {
