@@ -110,7 +110,7 @@ std::string JsonObject::choice(std::string_view key, std::initializer_list<std::
   const auto matches = [&](std::string_view one) { return value.is_string() && value.get_ref<const std::string&>() == one; };
   if (std::none_of(choices.begin(), choices.end(), matches)) {
     std::vector<std::string> names;
-    for (const std::string_view one : choices) names.push_back("\"" + std::string(one) + "\"");
+    for (const std::string_view one : choices) names.push_back(Json(std::string(one)).dump());
     wrong(key, join(names, " or "));
   }
   return value.get<std::string>();
