@@ -154,8 +154,8 @@ Forecast forecast_step(const StepOptions& o, const ComputeConfig& config, const 
   const Forecast forecast = forecast_training(shape, needs);
   if (forecast.total() > machine_bytes()) {
     throw StateError("bench: the weights need " + human_bytes(static_cast<double>(forecast.weights)) + ", the step " +
-                     human_bytes(static_cast<double>(forecast.total() - forecast.weights)) + ", the machine has " +
-                     human_bytes(static_cast<double>(machine_bytes())) + "; fewer --layers or --tokens need less");
+                     human_bytes(static_cast<double>(forecast.total() - forecast.weights)) + ", " + machine_text() +
+                     "; fewer --layers or --tokens need less");
   }
   return forecast;
 }

@@ -7,6 +7,7 @@
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
 #include "hellora/core/log.h"
+#include "hellora/core/terminal.h"
 #include "hellora/eval/generate.h"
 #include "hellora/train/signals.h"
 
@@ -66,7 +67,7 @@ class Answer {
 
   void print(size_t until) {
     if (until <= shown_) return;
-    if (show_) std::cout << text_.substr(shown_, until - shown_) << std::flush;
+    if (show_) std::cout << result_text(text_.substr(shown_, until - shown_)) << std::flush;
     shown_ = until;
   }
 

@@ -3,6 +3,7 @@
 #include "hellora/cli/commands.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
+#include "hellora/core/terminal.h"
 #include "hellora/data/format.h"
 #include "hellora/eval/generate.h"
 
@@ -41,12 +42,12 @@ class Generate : public Command {
     config_.stop_ids = stop_ids(space);
     StreamDecoder stream(tokenizer);
     const std::vector<std::vector<int64_t>> prompts = {tokenizer.encode(templated(space))};
-    const OnToken show = [&](size_t, int64_t id) { std::cout << stream.push(id) << std::flush; };
+    const OnToken show = [&](size_t, int64_t id) { std::cout << result_text(stream.push(id)) << std::flush; };
     const auto ids = generate(*space.decoder, prompts, config_, common.json ? OnToken() : show);
     if (common.json) {
       std::cout << Json{{"prompt", prompt_}, {"text", tokenizer.decode(ids[0], true)}, {"ids", ids[0]}}.dump() << "\n";
     } else {
-      std::cout << stream.finish() << "\n";
+      std::cout << result_text(stream.finish()) << "\n";
     }
     return 0;
   }

@@ -2,9 +2,10 @@
 
 #include "hellora/cli/commands.h"
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
-#include "hellora/io/files.h"
+#include "hellora/io/paths.h"
 #include "hellora/model/arch.h"
 #include "hellora/model/count.h"
 #include "hellora/model/init.h"
@@ -50,11 +51,10 @@ class Init : public Command {
     if (tiny_) shrink(shape);
     if (layers_ > 0) shape.layers = layers_;
     shape = read_shape(find_arch(shape.arch, "init").config(shape), "init");  // what follows from the new sizes
-    if (std::filesystem::exists(Path(out_) / "model.safetensors"))
-      throw ConfigError(out_ + ": holds a model already; choose another folder");
+    if (path_exists(Path(out_) / "model.safetensors")) throw ConfigError(out_ + ": holds a model already; choose another folder");
     init_model(shape, out_, static_cast<uint64_t>(common.seed), fp32_, deviation_, given);
     log_info(out_ + ": " + shape.arch + " with " + with_commas(count_base(shape)) + " random parameters");
-    if (common.json) std::cout << Json{{"out", out_}, {"parameters", count_base(shape)}}.dump() << "\n";
+    if (common.json) std::cout << dump_json({{"out", out_}, {"parameters", count_base(shape)}}) << "\n";
     return 0;
   }
 

@@ -1,4 +1,3 @@
-#include <filesystem>
 #include <iostream>
 
 #include "hellora/cli/commands.h"
@@ -6,17 +5,18 @@
 #include "hellora/cli/selection.h"
 #include "hellora/cli/table.h"
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
+#include "hellora/core/printable.h"
 #include "hellora/core/text.h"
 #include "hellora/data/format.h"
 #include "hellora/io/checkpoint.h"
+#include "hellora/io/paths.h"
 #include "hellora/model/arch.h"
 #include "hellora/model/count.h"
 #include "hellora/select/policy.h"
 
 namespace hellora {
 namespace {
-
-namespace fs = std::filesystem;
 
 /// What a file or folder holds: lines for people and an object for programs.
 struct Description {
@@ -110,7 +110,7 @@ Description describe_adapter(const Path& folder) {
   out.json["adapter_config"] = config;
   out.text += "adapter: rank " + std::to_string(int_or(config, "r", 0, where)) + ", alpha " +
               fixed(double_or(config, "lora_alpha", 0, where), 1) + "\n";
-  if (fs::exists(folder / "hellora.json")) {
+  if (path_exists(folder / "hellora.json")) {
     const std::string ours = (folder / "hellora.json").string();
     const Json json = parse_json(read_text(ours), ours);
     out.text += plan_text(plan_from_json(member(json, "plan", ours), ours));
@@ -121,16 +121,16 @@ Description describe_adapter(const Path& folder) {
 
 Description describe_run(const Path& folder) {
   const Json summary = parse_json(read_text(folder / "summary.json"), (folder / "summary.json").string());
-  return {"finished run\n" + summary.dump(2) + "\n", summary};
+  return {"finished run\n" + dump_json(summary, 2) + "\n", summary};
 }
 
 Description describe_path(const Path& path) {
-  if (!fs::exists(path)) throw DataError(path.string() + ": no such file or folder");
+  if (!path_exists(path)) throw DataError(path.string() + ": no such file or folder");
   if (path.extension() == ".safetensors") return describe_tensors(SafetensorsFile(path).tensors(), Json{{"kind", "tensors"}});
-  if (!fs::is_directory(path)) return describe_json(path);
-  if (fs::exists(path / "adapter_config.json")) return describe_adapter(path);
-  if (fs::exists(path / "summary.json")) return describe_run(path);
-  if (fs::exists(path / "config.json")) return describe_model(path);
+  if (!is_folder(path)) return describe_json(path);
+  if (path_exists(path / "adapter_config.json")) return describe_adapter(path);
+  if (path_exists(path / "summary.json")) return describe_run(path);
+  if (path_exists(path / "config.json")) return describe_model(path);
   throw FormatError(path.string() + ": expected a model, an adapter, a finished run, a plan, a profile or a .safetensors file");
 }
 
@@ -158,9 +158,9 @@ class Inspect : public Command {
     }
     const Description description = describe_path(path_);
     if (common.json) {
-      std::cout << description.json.dump() << "\n";
+      std::cout << dump_json(description.json) << "\n";
     } else {
-      std::cout << description.text;
+      std::cout << printable_lines(description.text);
     }
     return 0;
   }

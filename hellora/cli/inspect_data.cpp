@@ -2,11 +2,13 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <iostream>
 
 #include "hellora/cli/table.h"
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
+#include "hellora/core/printable.h"
+#include "hellora/core/terminal.h"
 #include "hellora/core/text.h"
 #include "hellora/data/row.h"
 #include "hellora/io/jsonl.h"
@@ -26,19 +28,11 @@ struct Marks {
   std::string border(bool begins) const { return colour ? "" : begins ? "«" : "»"; }
 };
 
-/// A line break is shown and kept.
+/// A line break is shown and kept; what else could act on a terminal is shown and not done.
 std::string visible(const std::string& text) {
   std::string out;
-  for (const char c : text) {
-    if (c == '\n') {
-      out += "⏎\n";
-    } else if (c == '\t') {
-      out += "⇥";
-    } else {
-      out += c;
-    }
-  }
-  return out;
+  for (const char c : text) out += c == '\n' ? "⏎\n" : c == '\t' ? "⇥" : std::string(1, c);
+  return printable_lines(out);
 }
 
 std::string row_text(const TokenRow& row, const Tokenizer& tokenizer, const Marks& marks) {
@@ -75,7 +69,7 @@ void inspect_data(const InspectData& options, bool json) {
   const Tokenizer tokenizer = Tokenizer::load(options.model);
   const std::optional<ChatTemplate> chat = resolve_chat_template(options.data, options.model);
   RowMaker maker(options.data, tokenizer, chat ? &*chat : nullptr);
-  const Marks marks{!json && ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr};
+  const Marks marks{!json && colours_on(STDOUT_FILENO)};
   std::vector<size_t> lengths;
   size_t supervised = 0, total = 0;
   Json rows = Json::array(), formats = Json::object();
@@ -93,7 +87,8 @@ void inspect_data(const InspectData& options, bool json) {
         const std::string text = row.text.empty() ? tokenizer.decode(row.ids) : row.text;
         rows.push_back({{"where", where}, {"text", text}, {"ids", row.ids}, {"labels", row.labels}});
         if (json) continue;
-        std::cout << where << ", format " << maker.format()->name << ": " << row.ids.size() << " tokens, " << own << " supervised\n"
+        std::cout << printable(where) << ", format " << maker.format()->name << ": " << row.ids.size() << " tokens, " << own
+                  << " supervised\n"
                   << row_text(row, tokenizer, marks) << "\n\n";
       }
     });
@@ -101,7 +96,7 @@ void inspect_data(const InspectData& options, bool json) {
   }
   if (lengths.empty()) throw DataError(join(options.files, ", ") + ": no record");
   if (json) {
-    std::cout << Json{{"formats", formats}, {"rows", rows}, {"lengths", lengths}, {"tokens", total}, {"supervised", supervised}}.dump()
+    std::cout << dump_json({{"formats", formats}, {"rows", rows}, {"lengths", lengths}, {"tokens", total}, {"supervised", supervised}})
               << "\n";
     return;
   }
@@ -110,7 +105,7 @@ void inspect_data(const InspectData& options, bool json) {
   std::cout << histogram(lengths) << with_commas(static_cast<long long>(lengths.size())) << " rows, "
             << with_commas(static_cast<long long>(total)) << " tokens, " << with_commas(static_cast<long long>(supervised))
             << " supervised, " << longer << " longer than " << options.data.max_length
-            << "; chat template: " << (chat ? chat->where() : "none") << "\n";
+            << "; chat template: " << (chat ? printable(chat->where()) : "none") << "\n";
 }
 
 }  // namespace hellora

@@ -1,12 +1,15 @@
 // The program: parses the command line, runs one command, turns errors into one line and an exit code.
 #include <cstdlib>
-#include <iostream>
 #include <new>
+#include <system_error>
 
 #include "hellora/cli/command.h"
+#include "hellora/cli/process.h"
+#include "hellora/cli/threads.h"
 #include "hellora/core/error.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
+#include "hellora/io/standard_output.h"
 #include "hellora/kernels/row.h"
 #include "hellora/tensor/allocator.h"
 #include "hellora/tensor/torch.h"
@@ -69,7 +72,7 @@ int run_program(int argc, char** argv) {
   } catch (const CLI::Success& done) {
     return app.exit(done);  // --help, --version
   } catch (const CLI::ParseError& error) {
-    std::cerr << "error: " << parse_message(error, app) << "\n";
+    log_error(parse_message(error, app));
     return 2;
   }
   for (const auto& [sub, command] : commands) {
@@ -80,22 +83,21 @@ int run_program(int argc, char** argv) {
     if (const char* kernel = std::getenv("HELLORA_KERNEL")) kernels::force_row(kernel);
     if (kernels::active_row().name == "reference")
       log_warn("this processor has none of the fast kernels; the plain ones are correct and slow (hellora bench kernels)");
-    if (common.threads > 0) at::set_num_threads(static_cast<int>(common.threads));
+    check_current_folder();
+    use_threads(common.threads);
     return command->run(common);
   }
   return 2;
 }
 
-}  // namespace
-}  // namespace hellora
-
-int main(int argc, char** argv) {
-  using namespace hellora;
-  // Products of one tile are single-threaded; this makes them independent of memory alignment as well.
-  setenv("MKL_CBWR", "AVX2,STRICT", 0);
-  install_allocator();
+/// Everything that can fail: an error becomes one line and an exit code.
+int guarded(int argc, char** argv) {
+  StandardOutput output;
   try {
-    return run_program(argc, argv);
+    check_arguments(argc, argv);
+    const int code = run_program(argc, argv);
+    output.finish();
+    return code;
   } catch (const Error& error) {
     log_error(error.what());
     return 2;
@@ -108,12 +110,27 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     log_error("out of memory; a smaller train.micro_batch_tokens or data.max_length needs less");
     return 2;
+  } catch (const std::system_error& error) {  // of the standard library's own: a thread that cannot be made
+    log_error(std::string("the system refused: ") + error.what());
+    return 2;
   } catch (const c10::Error& error) {
     log_error(std::string("internal error: ") + error.what_without_backtrace());
-    log_debug(error.what());
+    for (const std::string& line : split(error.what(), '\n')) log_debug(line);
     return 1;
   } catch (const std::exception& error) {
     log_error(std::string("internal error: ") + error.what());
     return 1;
   }
+}
+
+}  // namespace
+}  // namespace hellora
+
+int main(int argc, char** argv) {
+  using namespace hellora;
+  // Products of one tile are single-threaded; this makes them independent of memory alignment as well.
+  setenv("MKL_CBWR", "AVX2,STRICT", 0);
+  secure_process();
+  install_allocator();
+  return run_with_stack(guarded, argc, argv);
 }

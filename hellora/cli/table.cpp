@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
+#include "hellora/core/printable.h"
 #include "hellora/core/text.h"
 
 namespace hellora {
 
-std::string format_table(const std::vector<std::vector<std::string>>& rows) {
+std::string format_table(std::vector<std::vector<std::string>> rows) {
   std::vector<size_t> widths;
+  for (auto& row : rows) {
+    for (std::string& cell : row) cell = printable(cell);
+  }
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
     for (size_t c = 0; c + 1 < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());

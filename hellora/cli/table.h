@@ -6,8 +6,8 @@
 
 namespace hellora {
 
-/// Columns padded to their widest cell, two spaces between; the last column is not padded.
-std::string format_table(const std::vector<std::vector<std::string>>& rows);
+/// Columns padded to their widest cell, two spaces between; the last column is not padded. Cells are shown as `printable` shows them.
+std::string format_table(std::vector<std::vector<std::string>> rows);
 
 /// "52.3 %"
 std::string percent(double share, int digits = 1);

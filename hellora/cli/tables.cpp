@@ -4,6 +4,7 @@
 #include "hellora/adapters/method.h"
 #include "hellora/cli/commands.h"
 #include "hellora/cli/table.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/text.h"
 #include "hellora/eval/task.h"
 #include "hellora/model/arch.h"
@@ -66,7 +67,7 @@ class PrintTable : public Command {
       for (size_t c = 0; c < rows[0].size(); ++c) row[rows[0][c]] = rows[r][c];
       out.push_back(row);
     }
-    std::cout << Json{{"rows", out}}.dump() << "\n";
+    std::cout << dump_json({{"rows", out}}) << "\n";
     return 0;
   }
 };

@@ -2,7 +2,8 @@
 
 #include "hellora/cli/commands.h"
 #include "hellora/core/error.h"
-#include "hellora/core/json.h"
+#include "hellora/core/json_text.h"
+#include "hellora/core/terminal.h"
 #include "hellora/text/tokenizer.h"
 
 namespace hellora {
@@ -26,10 +27,10 @@ class Tokenize : public Command {
       if (common.json) {
         all.push_back(result);
       } else {
-        std::cout << (result.is_string() && !json_lines_ ? result.get<std::string>() : result.dump()) << "\n";
+        std::cout << (result.is_string() && !json_lines_ ? result_text(result.get<std::string>()) : dump_json(result)) << "\n";
       }
     }
-    if (common.json) std::cout << Json{{decode_ ? "text" : "ids", all}}.dump() << "\n";
+    if (common.json) std::cout << dump_json({{decode_ ? "text" : "ids", all}}) << "\n";
     return 0;
   }
 
@@ -45,7 +46,7 @@ class Tokenize : public Command {
     std::vector<int64_t> ids;
     if (!json.is_array()) throw FormatError(where + ": expected a JSON array of token ids");
     for (const Json& id : json) {
-      if (!id.is_number_integer()) throw FormatError(where + ": " + id.dump() + " is not a token id");
+      if (!id.is_number_integer()) throw FormatError(where + ": " + dump_json(id) + " is not a token id");
       ids.push_back(id.get<int64_t>());
     }
     return ids;

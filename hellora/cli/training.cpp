@@ -114,8 +114,7 @@ void settle_memory(RunConfig* config, const ModelShape& shape) {
   while (!fits(smaller) && smaller / 2 >= config->data.max_length) smaller /= 2;
   if (!config->train.micro_batch_tokens) tokens = smaller;
   if (!fits(tokens)) {
-    throw StateError("the run needs about " + human_bytes(static_cast<double>(total(tokens))) + ", the machine has " +
-                     human_bytes(static_cast<double>(there)) + "; " +
+    throw StateError("the run needs about " + human_bytes(static_cast<double>(total(tokens))) + ", " + machine_text() + "; " +
                      (fits(smaller) ? "train.micro_batch_tokens=" + std::to_string(smaller) + " fits"
                                     : "compute.saved=bf16, train.gradient_checkpointing=true, compute.weights=bf16, a smaller "
                                       "data.max_length, adapter.rank or select.k, or "

@@ -1,5 +1,6 @@
 #include "hellora/cli/workspace.h"
 
+#include "hellora/cli/threads.h"
 #include "hellora/core/error.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
@@ -13,9 +14,8 @@ Workspace open_model(const Path& folder, const std::string& weights, bool with_t
   const ModelShape shape = read_shape(space.checkpoint->config(), (folder / "config.json").string());
   const int64_t needed = weight_bytes(shape, weights == "bf16" ? 2 : 4), there = machine_bytes();
   if (there > 0 && needed > there) {
-    throw StateError(folder.string() + ": the weights need " + human_bytes(static_cast<double>(needed)) + " as " + weights +
-                     ", the machine has " + human_bytes(static_cast<double>(there)) +
-                     (weights == "fp32" ? "; compute.weights=bf16 needs half" : ""));
+    throw StateError(folder.string() + ": the weights need " + human_bytes(static_cast<double>(needed)) + " as " + weights + ", " +
+                     machine_text() + (weights == "fp32" ? "; compute.weights=bf16 needs half" : ""));
   }
   if (with_tokenizer) space.tokenizer = std::make_unique<Tokenizer>(Tokenizer::load(folder));
   space.decoder = load_decoder(*space.checkpoint, {weights == "bf16" ? at::kBFloat16 : at::kFloat, at::kFloat}, compute);
@@ -89,7 +89,7 @@ Workspace ModelOptions::open(bool with_tokenizer) const {
 void apply_common(RunConfig* config, const Common& common) {
   if (common.seed_given) config->seed = common.seed;
   if (common.threads_given) config->compute.threads = common.threads;
-  if (config->compute.threads > 0) at::set_num_threads(static_cast<int>(config->compute.threads));
+  if (config->compute.threads > 0) use_threads(config->compute.threads);
 }
 
 int64_t micro_batch_tokens(const RunConfig& config) {

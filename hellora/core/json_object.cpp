@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/printable.h"
 #include "hellora/core/text.h"
@@ -13,7 +14,7 @@ namespace hellora {
 namespace {
 
 /// The shortest usual form; of the limits of a type only their being limits matters.
-std::string number_text(double value) { return Json(value).dump(); }
+std::string number_text(double value) { return dump_json(value); }
 
 std::string range_text(const char* kind, const std::string& low, const std::string& high) {
   return std::string(kind) + " from " + low + " to " + high;
@@ -110,7 +111,7 @@ std::string JsonObject::choice(std::string_view key, std::initializer_list<std::
   const auto matches = [&](std::string_view one) { return value.is_string() && value.get_ref<const std::string&>() == one; };
   if (std::none_of(choices.begin(), choices.end(), matches)) {
     std::vector<std::string> names;
-    for (const std::string_view one : choices) names.push_back(Json(std::string(one)).dump());
+    for (const std::string_view one : choices) names.push_back(dump_json(std::string(one)));
     wrong(key, join(names, " or "));
   }
   return value.get<std::string>();

@@ -4,18 +4,31 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <unistd.h>
+
 #include "hellora/core/error.h"
+#include "hellora/core/printable.h"
+#include "hellora/core/terminal.h"
 
 namespace hellora {
 namespace {
 
 spdlog::logger& logger() {
   static const auto instance = [] {
-    auto made = spdlog::stderr_color_st("hellora");
+    auto made = spdlog::stderr_color_st("hellora", colours_on(STDERR_FILENO) ? spdlog::color_mode::always : spdlog::color_mode::never);
     made->set_pattern("%^%l%$: %v");
     return made;
   }();
   return *instance;
+}
+
+/// One line, whatever of it comes from files; a name of megabytes helps nobody.
+std::string shown(const std::string& message) {
+  constexpr size_t kMost = size_t{1} << 14;
+  if (message.size() <= kMost) return printable(message);
+  constexpr size_t kEnd = size_t{1} << 10;
+  return printable(message.substr(0, kMost - kEnd)) + " … (" + std::to_string(message.size() - kMost) + " bytes) … " +
+         printable(message.substr(message.size() - kEnd));
 }
 
 }  // namespace
@@ -39,9 +52,9 @@ LogLevel parse_log_level(const std::string& name) {
   throw ConfigError("--log-level " + name + ": expected debug, info, warn, error or quiet");
 }
 
-void log_debug(const std::string& message) { logger().debug("{}", message); }
-void log_info(const std::string& message) { logger().info("{}", message); }
-void log_warn(const std::string& message) { logger().warn("{}", message); }
-void log_error(const std::string& message) { logger().error("{}", message); }
+void log_debug(const std::string& message) { logger().debug("{}", shown(message)); }
+void log_info(const std::string& message) { logger().info("{}", shown(message)); }
+void log_warn(const std::string& message) { logger().warn("{}", shown(message)); }
+void log_error(const std::string& message) { logger().error("{}", shown(message)); }
 
 }  // namespace hellora

@@ -1,4 +1,5 @@
-// Messages for people, on stderr. Results never go through here.
+// Messages for people, on stderr, one line each: what could act on a terminal is escaped here, wherever it comes from. Results never
+// go through here.
 #pragma once
 
 #include <string>

@@ -9,10 +9,13 @@
 namespace hellora {
 namespace {
 
-/// Controls (C0, DEL, C1), line and paragraph separators, and the marks that change the direction of what follows.
-bool acts(uint32_t code) {
-  return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x061C || (code >= 0x200E && code <= 0x200F) ||
-         (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
+/// Controls: C0, DEL, C1.
+bool is_control(uint32_t code) { return code < 0x20 || (code >= 0x7F && code < 0xA0); }
+
+/// Line and paragraph separators, and the marks that change the direction of what follows.
+bool is_mark(uint32_t code) {
+  return code == 0x061C || (code >= 0x200E && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) ||
+         code == 0xFEFF;
 }
 
 std::string escape(uint32_t code) {
@@ -24,9 +27,8 @@ std::string escape(uint32_t code) {
   return buffer.data();
 }
 
-}  // namespace
-
-std::string printable(std::string_view text) {
+template <class Acts>
+std::string escaped(std::string_view text, Acts acts) {
   std::string out;
   out.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
@@ -41,6 +43,20 @@ std::string printable(std::string_view text) {
     at += broken ? 1 : length;
   }
   return out;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  return escaped(text, [](uint32_t code) { return is_control(code) || is_mark(code); });
+}
+
+std::string printable_lines(std::string_view text) {
+  return escaped(text, [](uint32_t code) { return code != '\n' && (is_control(code) || is_mark(code)); });
+}
+
+std::string printable_text(std::string_view text) {
+  return escaped(text, [](uint32_t code) { return code != '\n' && code != '\t' && is_control(code); });
 }
 
 }  // namespace hellora

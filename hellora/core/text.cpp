@@ -52,6 +52,8 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 }
 
 std::string nearest_name(std::string_view name, std::span<const std::string> candidates) {
+  constexpr size_t kLongest = 64;  // longer ones are no mistyped names, and the distance takes the product of the lengths
+  if (name.size() > kLongest) return {};
   std::string best;
   size_t best_distance = std::max<size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {

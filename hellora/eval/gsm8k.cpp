@@ -1,6 +1,4 @@
 // GSM8K (Cobbe et al. 2021): the number after "####" where the model writes the marker, else its last number.
-#include <regex>
-
 #include "hellora/core/error.h"
 #include "hellora/core/log.h"
 #include "hellora/data/format.h"
@@ -41,9 +39,21 @@ std::vector<PromptCompletion> read_rows(const std::string& file, int64_t limit) 
 }  // namespace
 
 std::string final_number(std::string_view text) {
-  static const std::regex number(R"(-?[0-9][0-9,]*(\.[0-9]+)?)");
+  const auto digit = [&](size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; };
   std::string last;
-  for (std::cregex_iterator it(text.begin(), text.end(), number), end; it != end; ++it) last = it->str();
+  for (size_t at = 0; at < text.size();) {
+    size_t end = at + (text[at] == '-' ? 1 : 0);
+    if (!digit(end)) {
+      ++at;
+      continue;
+    }
+    while (digit(end) || (end < text.size() && text[end] == ',')) ++end;
+    if (end < text.size() && text[end] == '.' && digit(end + 1)) {
+      for (++end; digit(end);) ++end;
+    }
+    last = text.substr(at, end - at);
+    at = end;
+  }
   std::erase(last, ',');
   if (last.find('.') != std::string::npos) {
     last.erase(last.find_last_not_of('0') + 1);

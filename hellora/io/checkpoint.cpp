@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 
 namespace hellora {
 namespace {
@@ -35,7 +36,8 @@ void check_folder(const Path& folder) {
 void check_shard_name(const std::string& shard, const std::string& where) {
   const bool plain =
       !shard.empty() && shard != "." && shard != ".." && shard.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
-  if (!plain) throw FormatError(where + ": weight_map names the file " + Json(shard).dump() + "; expected a file name without a folder");
+  if (!plain)
+    throw FormatError(where + ": weight_map names the file " + dump_json(Json(shard)) + "; expected a file name without a folder");
 }
 
 /// The index's map from tensor to shard, by tensor name.
@@ -47,7 +49,7 @@ std::map<std::string, std::string> read_index(const Path& path) {
   if (weight_map.empty()) throw FormatError(where + ": weight_map names no tensor");
   std::map<std::string, std::string> shards;
   for (const auto& [name, shard] : weight_map.items()) {
-    if (!shard.is_string()) throw FormatError(where + ": weight_map: the file of " + Json(name).dump() + " must be a string");
+    if (!shard.is_string()) throw FormatError(where + ": weight_map: the file of " + dump_json(Json(name)) + " must be a string");
     shards[name] = shard.get<std::string>();
     check_shard_name(shards[name], where);
   }
@@ -78,13 +80,13 @@ void Checkpoint::open_shards() {
     if (file == nullptr) {
       std::error_code error;
       if (!std::filesystem::exists(folder_ / shard, error)) {
-        throw FormatError(index.string() + ": the shard " + Json(shard).dump() + " is missing from the folder");
+        throw FormatError(index.string() + ": the shard " + dump_json(Json(shard)) + " is missing from the folder");
       }
       files_.push_back(std::make_unique<SafetensorsFile>(folder_ / shard));
       file = files_.back().get();
     }
     const TensorInfo* info = file->find(name);
-    if (info == nullptr) throw FormatError(index.string() + ": tensor " + Json(name).dump() + " is not in its shard " + shard);
+    if (info == nullptr) throw FormatError(index.string() + ": tensor " + dump_json(Json(name)) + " is not in its shard " + shard);
     places_[name] = {file, info};
   }
 }

@@ -4,6 +4,7 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/json.h"
+#include "hellora/core/json_text.h"
 
 namespace hellora {
 namespace {
@@ -51,7 +52,7 @@ Dtype parse_dtype(const std::string& name, const std::string& where) {
     if (dtype_name(dtype) == name) return dtype;
     accepted += (accepted.empty() ? "" : ", ") + dtype_name(dtype);
   }
-  throw FormatError(where + ": dtype " + Json(name).dump() + " is not known; expected one of " + accepted);
+  throw FormatError(where + ": dtype " + dump_json(Json(name)) + " is not known; expected one of " + accepted);
 }
 
 uint64_t checked_size(std::span<const int64_t> shape, Dtype dtype, const std::string& where) {

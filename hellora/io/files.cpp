@@ -12,6 +12,7 @@
 
 #include "hellora/core/error.h"
 #include "hellora/io/descriptor.h"
+#include "hellora/io/map_guard.h"
 
 namespace hellora {
 
@@ -32,13 +33,13 @@ MappedFile::MappedFile(const Path& path) {
   const Descriptor file(open_for_reading(path));
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) system_error("read", path, errno);
-  if (!S_ISREG(status.st_mode)) throw DataError("cannot read " + path.string() + ": not a regular file");
   if (status.st_size == 0) return;  // mmap refuses an empty range
   const auto size = static_cast<size_t>(status.st_size);
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (address == MAP_FAILED) system_error("map", path, errno);
   data_ = static_cast<const std::byte*>(address);
   size_ = size;
+  watch_map(bytes(), path);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -50,7 +51,9 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  forget_map(data_);
+  ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 void MappedFile::drop(size_t begin, size_t end) const {
@@ -70,7 +73,7 @@ void write_text_atomic(const Path& path, std::string_view text) {
 
 void make_folder(const Path& path) {
   std::error_code error;
-  std::filesystem::create_directories(path, error);
+  std::filesystem::create_directories(system_name("write", path), error);
   if (error) throw DataError("cannot create folder " + path.string() + ": " + error.message());
   if (!std::filesystem::is_directory(path, error))
     throw DataError("cannot create folder " + path.string() + ": a file of that name exists");

@@ -1,12 +1,12 @@
 #include "hellora/io/jsonl.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/utf8.h"
 #include "hellora/io/descriptor.h"
 
@@ -75,18 +75,14 @@ void for_each_json_line(const Path& path, const std::function<void(int64_t, Json
   }
 }
 
-JsonLines::JsonLines(const Path& path, bool append) : path_(path) {
-  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
-  if (descriptor_ < 0) system_error("write", path, errno);
-}
+JsonLines::JsonLines(const Path& path, bool append) : path_(path), descriptor_(open_for_adding(path, append)) {}
 
 JsonLines::~JsonLines() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 void JsonLines::write(const Json& value) {
-  // A path in a message may hold bytes that are no UTF-8: they are replaced, a metrics line must not end a run.
-  const std::string line = value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string line = dump_json(value) + "\n";
   write_all(descriptor_, as_byte_span(line), path_);  // one write a line: a reader never waits for a buffer
 }
 

@@ -16,7 +16,7 @@ namespace {
 /// False when nothing is there.
 bool look(const Path& path, struct stat& status) {
   if (path.empty()) return false;
-  if (::stat(path.c_str(), &status) == 0) return true;
+  if (::stat(system_name("read", path), &status) == 0) return true;
   if (errno == ENOENT || errno == ENOTDIR) return false;
   system_error("read", path, errno);
 }
@@ -45,7 +45,7 @@ bool is_file(const Path& path) {
 std::vector<Path> list_folder(const Path& folder) {
   std::vector<Path> out;
   std::error_code error;
-  auto entry = std::filesystem::directory_iterator(folder, error);
+  auto entry = std::filesystem::directory_iterator(system_name("read", folder), error);
   refuse("read", folder, error);
   while (entry != std::filesystem::directory_iterator()) {
     out.push_back(entry->path());
@@ -64,7 +64,7 @@ bool same_place(const Path& a, const Path& b) {
 
 Path real_path(const Path& path) {
   std::error_code error;
-  Path real = std::filesystem::weakly_canonical(path, error);
+  Path real = std::filesystem::weakly_canonical(system_name("read", path), error);
   refuse("read", path, error);
   if (real.is_relative()) {  // of a relative path whose first part is not there, weakly_canonical leaves a relative one
     real = std::filesystem::absolute(real, error);
@@ -81,18 +81,18 @@ bool lies_inside(const Path& path, const Path& folder) {
 }
 
 void rename_path(const Path& from, const Path& to) {
-  if (std::rename(from.c_str(), to.c_str()) != 0) system_error("write", to, errno);
+  if (std::rename(system_name("write", from), system_name("write", to)) != 0) system_error("write", to, errno);
 }
 
 void remove_path(const Path& path) {
   std::error_code error;
-  std::filesystem::remove(path, error);
+  std::filesystem::remove(system_name("remove", path), error);
   refuse("remove", path, error);
 }
 
 void remove_tree(const Path& path) {
   std::error_code error;
-  std::filesystem::remove_all(path, error);
+  std::filesystem::remove_all(system_name("remove", path), error);
   refuse("remove", path, error);
 }
 

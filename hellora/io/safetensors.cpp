@@ -3,14 +3,14 @@
 #include <algorithm>
 
 #include "hellora/core/error.h"
-#include "hellora/core/json.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/utf8.h"
 #include "hellora/io/dtype.h"
 
 namespace hellora {
 namespace {
 
-std::string tensor_place(const Path& path, const std::string& name) { return path.string() + ": tensor " + Json(name).dump(); }
+std::string tensor_place(const Path& path, const std::string& name) { return path.string() + ": tensor " + dump_json(name); }
 
 /// The JSON header's text; checks the length prefix.
 std::string_view header_text(std::span<const std::byte> bytes, const Path& path) {
@@ -39,7 +39,7 @@ std::map<std::string, std::string> read_metadata(const Json& value, const Path& 
   if (!value.is_object()) throw FormatError(where + ": expected an object of strings, found " + value.type_name());
   std::map<std::string, std::string> out;
   for (const auto& [key, item] : value.items()) {
-    if (!item.is_string()) throw FormatError(where + ": key " + Json(key).dump() + " must be a string, found " + item.type_name());
+    if (!item.is_string()) throw FormatError(where + ": key " + dump_json(key) + " must be a string, found " + item.type_name());
     out[key] = item.get<std::string>();
   }
   return out;

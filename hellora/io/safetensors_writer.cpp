@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "hellora/core/error.h"
-#include "hellora/core/json.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/utf8.h"
 #include "hellora/io/dtype.h"
 #include "hellora/io/safetensors.h"
@@ -40,7 +40,7 @@ std::string header_bytes(const std::vector<TensorInfo>& infos, const std::map<st
     entry["data_offsets"] = {info.begin, info.end};
     members.Container::emplace_back(info.name, std::move(entry));
   }
-  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = dump_json(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');  // as the reference implementation pads it
   if (text.size() > kMaxHeader) throw DataError("cannot write " + path.string() + ": its header would exceed the format's 100 MB");
   std::string out;

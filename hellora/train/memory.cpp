@@ -1,29 +1,13 @@
 #include "hellora/train/memory.h"
 
-#include <unistd.h>
-
-#include <fstream>
-#include <string>
-
+#include "hellora/io/memory_limit.h"
 #include "hellora/model/slots.h"
 
 namespace hellora {
-namespace {
-
-/// A "Name:  1234 kB" line of /proc/self/status or /proc/meminfo, in bytes; 0 when it is not there.
-int64_t proc_bytes(const char* file, const std::string& name) {
-  std::ifstream in(file);
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with(name + ":")) return std::stoll(line.substr(name.size() + 1)) * 1024;
-  }
-  return 0;
-}
-
-}  // namespace
-
 int64_t resident_bytes() { return proc_bytes("/proc/self/status", "VmRSS"); }
 int64_t peak_resident_bytes() { return proc_bytes("/proc/self/status", "VmHWM"); }
-int64_t machine_bytes() { return proc_bytes("/proc/meminfo", "MemTotal"); }
+int64_t machine_bytes() { return memory_limit().bytes; }
+std::string machine_text() { return describe(memory_limit()); }
 
 int64_t weight_bytes(const ModelShape& s, int64_t stored) {
   int64_t vectors = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "hellora/model/decoder.h"
 
@@ -9,7 +10,8 @@ namespace hellora {
 
 int64_t resident_bytes();       // now
 int64_t peak_resident_bytes();  // since the start of the process (VmHWM)
-int64_t machine_bytes();        // installed memory
+int64_t machine_bytes();        // installed memory, or less where a container may have only so much
+std::string machine_text();     // of machine_bytes: "the machine has 23.50 GiB"
 
 struct Forecast {
   int64_t weights = 0, adapters = 0, activations = 0, program = 0;

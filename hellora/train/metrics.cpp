@@ -1,11 +1,13 @@
 #include "hellora/train/metrics.h"
 
+#include "hellora/io/paths.h"
+
 namespace hellora {
 namespace {
 
 /// Keeps the lines up to and including `step`.
 void cut_back(const Path& path, int64_t step) {
-  if (!std::filesystem::exists(path)) return;
+  if (!path_exists(path)) return;
   std::string kept;
   const std::string text = read_text(path);
   size_t begin = 0;
@@ -27,7 +29,7 @@ Metrics::Metrics(const Path& run_dir, int64_t step) {
   if (step > 0) {
     cut_back(path, step);
   } else {
-    std::filesystem::remove(path);
+    remove_path(path);
   }
   lines_ = std::make_unique<JsonLines>(path, true);
   events_ = std::make_unique<EventWriter>(run_dir, step > 0 ? step + 1 : 0);

@@ -18,5 +18,12 @@ TEST(Printable, ShowsWhatWouldActOnATerminal) {
   EXPECT_EQ(printable("\u202Etxt.exe\u2066\u2028"), "\\u202Etxt.exe\\u2066\\u2028");
 }
 
+TEST(Printable, OfLinesAndTextsLeavesWhatBelongsToThem) {
+  EXPECT_EQ(printable_lines("a\nb\tc\x1b[2J\r\n"), "a\nb\\tc\\x1B[2J\\r\n");
+  EXPECT_EQ(printable_lines("\u202E"), "\\u202E");
+  EXPECT_EQ(printable_text("a\nb\tc\x1b]0;t\x07\x7f\u009B"), "a\nb\tc\\x1B]0;t\\x07\\x7F\\x9B");
+  EXPECT_EQ(printable_text("\u200Fשלום\u200F"), "\u200Fשלום\u200F");
+}
+
 }  // namespace
 }  // namespace hellora

@@ -33,6 +33,7 @@ TEST(Text, NearestName) {
   EXPECT_EQ(nearest_name("inspector", names), "inspect");
   EXPECT_EQ(nearest_name("generate", names), "");
   EXPECT_EQ(nearest_name("x", List{}), "");
+  EXPECT_EQ(nearest_name(std::string(1 << 28, 't'), names), "");  // at once
 }
 
 TEST(Text, WithCommas) {

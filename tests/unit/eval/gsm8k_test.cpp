@@ -1,4 +1,7 @@
 // GSM8K: which number counts as the answer, and a model that has learned its rows by heart.
+#include <regex>
+
+#include "hellora/core/rng.h"
 #include "hellora/eval/task.h"
 #include "tests/unit/data/records.h"
 #include "tests/unit/train/tiny.h"
@@ -22,6 +25,37 @@ TEST(FinalNumber, IsTheLastOneWithoutCommasAndTrailingZeros) {
                                                                   {"1.5 or 2.50%", "2.5"},
                                                                   {"about -1,000.0", "-1000"}};
   for (const auto& [text, want] : table) EXPECT_EQ(final_number(text), want) << text;
+}
+
+/// What final_number was first written as: the last match of the expression, cleaned.
+std::string by_expression(const std::string& text) {
+  static const std::regex number(R"(-?[0-9][0-9,]*(\.[0-9]+)?)");
+  std::string last;
+  for (std::sregex_iterator it(text.begin(), text.end(), number), end; it != end; ++it) last = it->str();
+  std::erase(last, ',');
+  if (last.find('.') != std::string::npos) {
+    last.erase(last.find_last_not_of('0') + 1);
+    if (last.ends_with('.')) last.pop_back();
+  }
+  return last;
+}
+
+TEST(FinalNumber, IsTheExpressionsOnRandomTexts) {
+  constexpr std::string_view kLetters = "0123456789--,,..  a#$\n";
+  for (uint64_t seed = 0; seed < 20000; ++seed) {
+    const RngKey key = make_key(seed);
+    std::string text;
+    for (uint64_t i = 0; i < random_u64(key, 0) % 40; ++i) text += kLetters[random_u64(key, i + 1) % kLetters.size()];
+    ASSERT_EQ(final_number(text), by_expression(text)) << text;
+  }
+}
+
+TEST(FinalNumber, OfMillionsOfDigits) {
+  const std::string digits(5'000'000, '1');
+  EXPECT_EQ(final_number("#### " + digits), digits);
+  EXPECT_EQ(final_number("-" + digits + "." + digits + "000"), "-" + digits + "." + digits);
+  EXPECT_EQ(final_number("1" + std::string(5'000'000, ',')), "1");
+  EXPECT_EQ(final_number(std::string(5'000'000, '-')), "");
 }
 
 /// Five rows with the answers that `answer` gives, learned by a full fine-tuning of a byte model.
