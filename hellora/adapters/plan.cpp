@@ -1,6 +1,7 @@
 #include "hellora/adapters/plan.h"
 
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 
 namespace hellora {
 namespace {
@@ -77,6 +78,6 @@ Plan plan_from_json(const Json& json, const std::string& where) {
 
 Plan read_plan(const Path& path) { return plan_from_json(parse_json(read_text(path), path.string()), path.string()); }
 
-void write_plan(const Path& path, const Plan& plan) { write_text_atomic(path, plan_to_json(plan).dump(1) + "\n"); }
+void write_plan(const Path& path, const Plan& plan) { write_text_atomic(path, dump_json(plan_to_json(plan), 1) + "\n"); }
 
 }  // namespace hellora

@@ -5,7 +5,9 @@
 #include "hellora/cli/bench.h"
 #include "hellora/cli/commands.h"
 #include "hellora/cli/table.h"
+#include "hellora/cli/threads.h"
 #include "hellora/core/json.h"
+#include "hellora/core/json_text.h"
 #include "hellora/kernels/row.h"
 #include "hellora/tensor/torch.h"
 
@@ -22,7 +24,7 @@ int print_kernels(bool json) {
     table.push_back({std::string(row.name), used ? "in use" : reason.empty() ? "could be used" : reason, std::string(row.summary)});
   }
   if (json) {
-    std::cout << Json{{"kernels", rows}}.dump() << "\n";
+    std::cout << dump_json(Json{{"kernels", rows}}) << "\n";
   } else {
     std::cout << format_table(table) << "HELLORA_KERNEL=NAME forces one\n";
   }
@@ -44,7 +46,7 @@ class Bench : public Command {
 
   int run(const Common& common) override {
     const bool json = json_ || common.json;
-    if (threads_ > 0) at::set_num_threads(static_cast<int>(threads_));
+    if (threads_ > 0) use_threads(threads_);
     if (kernels_->parsed()) return print_kernels(json);
     return gemm_->parsed() ? bench_gemm(gemm_options_, json) : bench_step(step_options_, static_cast<uint64_t>(common.seed), json);
   }

@@ -8,6 +8,7 @@
 #include "hellora/cli/table.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/text.h"
 #include "hellora/kernels/bf16.h"
 #include "hellora/kernels/grouped.h"
@@ -140,7 +141,7 @@ int bench_gemm(const GemmOptions& o, bool json) {
                     {"input_gradient", {{"gflops", median(backward) * 1e-9}, {"fraction", median(backward_share)}}},
                     {"probe", {{"gflops", median(probes) * 1e-9}}}};
   if (json) {
-    std::cout << result.dump() << "\n";
+    std::cout << dump_json(result) << "\n";
     return 0;
   }
   std::cout << format_table({{"product", "GFLOP/s", "of the probe"},

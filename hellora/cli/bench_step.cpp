@@ -7,6 +7,7 @@
 #include "hellora/cli/table.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/rng.h"
 #include "hellora/core/text.h"
 #include "hellora/kernels/probe.h"
@@ -245,7 +246,7 @@ int bench_step(const StepOptions& o, uint64_t seed, bool json) {
                     {"peak_rss_bytes", peak_resident_bytes()},
                     {"forecast_rss_bytes", forecast.total()}};
   if (json) {
-    std::cout << result.dump() << "\n";
+    std::cout << dump_json(result) << "\n";
     return 0;
   }
   print_step(result);

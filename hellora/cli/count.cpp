@@ -4,6 +4,7 @@
 #include "hellora/cli/table.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/text.h"
 #include "hellora/model/count.h"
 #include "hellora/model/sites.h"
@@ -48,7 +49,7 @@ class Count : public Command {
                     {"adapter_flops_per_token", low_rank ? Json(adapter_flops(shape, config_, coverage)) : Json()},
                     {"base_flops_per_token", base_flops(shape)}};
     if (common.json) {
-      std::cout << json.dump() << "\n";
+      std::cout << dump_json(json) << "\n";
       return 0;
     }
     const auto share = [&](int64_t count) {

@@ -1,7 +1,7 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
-#include "hellora/cli/training.h"
+#include "hellora/cli/profile_run.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 

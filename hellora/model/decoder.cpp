@@ -2,6 +2,7 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/hash.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/rng.h"
 #include "hellora/model/latent_attention.h"
 #include "hellora/model/recompute.h"
@@ -184,7 +185,7 @@ std::unique_ptr<Decoder> load_decoder(const Checkpoint& checkpoint, const Weight
 
 std::string model_hash(const Decoder& decoder) {
   const ModelShape& s = decoder.shape();
-  const uint64_t shape = hash_string(find_arch(s.arch, "model hash").config(s).dump());  // the writer names all that the reader reads
+  const uint64_t shape = hash_string(dump_json(find_arch(s.arch, "model hash").config(s)));  // the writer names all that the reader reads
   return hex64(mix64(shape, decoder.weights().content));
 }
 

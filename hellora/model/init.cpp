@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "hellora/core/json_text.h"
 #include "hellora/core/rng.h"
 #include "hellora/model/arch.h"
 #include "hellora/model/sites.h"
@@ -62,7 +63,7 @@ void init_model(const ModelShape& shape, const Path& out, uint64_t seed, bool fp
     const bool beyond = key.ends_with("_token_id") && value.is_number_integer() && value.get<int64_t>() >= shape.vocab;
     if (!config.contains(key) && !beyond) config[key] = value;  // a smaller vocabulary has lost that token
   }
-  write_text_atomic(out / "config.json", config.dump(2) + "\n");
+  write_text_atomic(out / "config.json", dump_json(config, 2) + "\n");
 }
 
 }  // namespace hellora

@@ -16,7 +16,7 @@ constexpr const char* kNoSpace =
     R"(\x00-\x08\x0E-\x1F\x21-\x84\x86-\x9F\xA1-\x{167F}\x{1681}-\x{1FFF}\x{200B}-\x{2027}\x{202A}-\x{202E}\x{2030}-\x{205E}\x{2060}-\x{2FFF}\x{3001}-\x{10FFFF})";
 // Oniguruma's \w: PCRE2's has no marks, and takes every number. The last six are numbers of Latin-1.
 constexpr const char* kWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\xB2\xB3\xB9\xBC-\xBE)";
-// Properties whose members have been compared with the reference's (tests/golden/text/classes.jsonl).
+// Properties whose members have been compared with the reference's (tests/golden/fixtures/text/classes.jsonl).
 constexpr std::array<std::string_view, 14> kCategories = {"L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "N", "Nd", "Nl", "No", "P", "S", "Z"};
 constexpr std::array<std::string_view, 8> kScripts = {"Han", "Latin", "Greek", "Cyrillic", "Hangul", "Hebrew", "Thai", "Arabic"};
 

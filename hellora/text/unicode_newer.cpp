@@ -5,7 +5,8 @@
 namespace hellora {
 namespace {
 
-// Derived by asking the reference library for every code point (tests/golden/text/classes.jsonl) and leaving out what PCRE2 10.42 knows.
+// Derived by asking the reference library for every code point (tests/golden/fixtures/text/classes.jsonl) and leaving out what PCRE2 10.42
+// knows.
 constexpr auto kLetters = std::to_array<CodeRange>(
     {{0x1C89, 0x1C8A},   {0xA7CB, 0xA7CD},   {0xA7DA, 0xA7DC},   {0x105C0, 0x105F3}, {0x10D4A, 0x10D65}, {0x10D6F, 0x10D85},
      {0x10EC2, 0x10EC4}, {0x1123F, 0x11240}, {0x11380, 0x11389}, {0x1138B, 0x1138B}, {0x1138E, 0x1138E}, {0x11390, 0x113B5},

@@ -4,7 +4,7 @@
 # Makes .venv-interop-v4 and .venv-interop-v5 from requirements-*.txt where they are not complete; files go to build/interop.
 set -u
 : "${HELLORA:?the path of the program}"
-here=tests/interop work=build/interop golden=tests/golden/olmoe/base
+here=tests/interop work=build/interop golden=tests/golden/fixtures/olmoe/base
 export HF_HUB_OFFLINE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 TOKENIZERS_PARALLELISM=false PYTHONDONTWRITEBYTECODE=1
 export OMP_NUM_THREADS=1  # models this small only wait for each other's threads
 passed=0 failed=0
@@ -146,7 +146,7 @@ embedding $golden     $golden/lora_embed       peft-full"
 families="mixtral qwen2_moe qwen3_moe deepseek_v2 llama mistral"
 for family in $families; do
   case $family in llama | mistral) exports=peft-full ;; *) exports="peft-full peft-fused" ;; esac
-  cases+=$'\n'"$family tests/golden/$family/base tests/golden/$family/base/lora $exports"
+  cases+=$'\n'"$family tests/golden/fixtures/$family/base tests/golden/fixtures/$family/base/lora $exports"
 done
 base_of() {  # case, model: the name of the base's logits
   case $2 in $golden) echo golden ;; $work/tiny) echo tiny ;; *) echo "$1.base" ;; esac
@@ -257,7 +257,7 @@ compare_spoiled() {
 
 check_tokens() {
   python3 -c 'import json
-rows = [json.loads(line)["text"] for line in open("tests/golden/text/tiny.jsonl", encoding="utf-8")]
+rows = [json.loads(line)["text"] for line in open("tests/golden/fixtures/text/tiny.jsonl", encoding="utf-8")]
 for line in list(open("data/gsm8k/test.jsonl", encoding="utf-8"))[:60]:
     rows += json.loads(line).values()
 print("\n".join(map(json.dumps, rows)))' >$work/rows.jsonl
@@ -302,8 +302,8 @@ main() {
   write_base golden $golden "v4 v5"
   write_base fused $golden/fused v5  # the layout of transformers 5
   for name in $families; do
-    write_base "$name.base" tests/golden/"$name"/base "v4 v5"
-    [ ! -d tests/golden/"$name"/base/fused ] || write_base "$name.fused" tests/golden/"$name"/base/fused v5
+    write_base "$name.base" tests/golden/fixtures/"$name"/base "v4 v5"
+    [ ! -d tests/golden/fixtures/"$name"/base/fused ] || write_base "$name.fused" tests/golden/fixtures/"$name"/base/fused v5
   done
   while read -r name model adapter exports; do write_case "$name" "$model" "$adapter" $exports; done <<<"$cases"
   refuses "embedding: no fused export" 2 'embed has no place' \
@@ -317,7 +317,7 @@ main() {
   compare_base fused v5
   for name in $families; do
     compare_base "$name.base" "v4 v5"
-    [ ! -d tests/golden/"$name"/base/fused ] || compare_base "$name.fused" v5
+    [ ! -d tests/golden/fixtures/"$name"/base/fused ] || compare_base "$name.fused" v5
   done
   check "fused: merge, transformers v5" compare logits $work/patterns.safetensors $work/fused.merged.v5.safetensors
   while read -r name model adapter exports; do

@@ -8,8 +8,8 @@
 #include "hellora/model/decoder.h"
 #include "hellora/model/init.h"
 #include "hellora/model/sites.h"
+#include "tests/support/helpers.h"
 #include "tests/support/tensors.h"
-#include "tests/unit/io/helpers.h"
 
 namespace hellora::testing {
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/text/chat: what jinja2 in transformers' environment makes of templates (see the README of tests/golden/text).
+"""Writes tests/golden/fixtures/text/chat: what jinja2 in transformers' environment makes of templates (see the README of tests/golden/fixtures/text).
 
     chat_rows.py [FOLDER]     needs transformers 5 and jinja2 3.1.6
 """
@@ -71,7 +71,7 @@ def conversation_rows(folder):
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests" / "golden" / "text" / "chat"
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests" / "golden" / "fixtures" / "text" / "chat"
     assert jinja2.__version__ == "3.1.6", jinja2.__version__
     write(folder / "snippets.jsonl", snippet_rows())
     (folder / "variables.json").write_text(json.dumps(chat_snippets.VARIABLES, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Regenerates the golden files into a temporary folder and compares them with the committed ones.
 
-    check.py [FAMILY ...]   all families of tests/golden by default; run once per environment (transformers 4, then 5)
+    check.py [FAMILY ...]   all families of tests/golden/fixtures by default; run once per environment (transformers 4, then 5)
 """
 import json
 import pathlib
@@ -15,7 +15,7 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-COMMITTED = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"
+COMMITTED = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden" / "fixtures"
 RELATIVE = {torch.float32: 2e-5, torch.float64: 1e-11}  # of the tensor's largest value
 ABOUT_VERSIONS = {"versions", "transformers_version", "peft", "peft_version"}
 

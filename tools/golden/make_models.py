@@ -2,7 +2,7 @@
 """Writes the golden files of the model families.
 
     make_models.py FOLDER [FAMILY | FAMILY/CASE ...]
-FOLDER is tests/golden in the repository. With transformers 4 and PEFT: everything except fused/. With transformers 5, after that:
+FOLDER is tests/golden/fixtures in the repository. With transformers 4 and PEFT: everything except fused/. With transformers 5, after that:
 fused/, and a check that transformers 5 computes the same logits.
 """
 import pathlib

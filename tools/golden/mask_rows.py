@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/data/chat_masks.jsonl and chat_masks_mixtral.jsonl: token ids and masks of conversations from transformers (see the README there).
+"""Writes tests/golden/fixtures/data/chat_masks.jsonl and chat_masks_mixtral.jsonl: token ids and masks of conversations from transformers (see the README there).
 
     mask_rows.py [FOLDER]     needs transformers 5; no torch
 """
@@ -11,7 +11,7 @@ import chat_snippets
 from transformers import PreTrainedTokenizerFast
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TEMPLATES = ROOT / "tests" / "golden" / "text" / "chat" / "templates"
+TEMPLATES = ROOT / "tests" / "golden" / "fixtures" / "text" / "chat" / "templates"
 MARKED, PLAIN = ["marked_chatml", "pipes", "macros"], ["qwen3", "deepseek", "headers", "inst", "turns"]
 MORE = {
     "borders": [{"role": "user", "content": "a"}, {"role": "assistant", "content": " b"}, {"role": "user", "content": "c\n"}, {"role": "assistant", "content": "\n\nd e"}],
@@ -74,10 +74,10 @@ def write(out, tokenizer, names):
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests" / "golden" / "data"
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests" / "golden" / "fixtures" / "data"
     tiny = PreTrainedTokenizerFast(tokenizer_file=str(ROOT / "models" / "tiny-olmoe" / "tokenizer.json"), bos_token="<|endoftext|>", eos_token="<|endoftext|>")
     write(folder / "chat_masks.jsonl", tiny, MARKED + PLAIN)
-    mixtral = PreTrainedTokenizerFast(tokenizer_file=str(ROOT / "tests" / "golden" / "text" / "mixtral_tokenizer.json"), bos_token="<s>", eos_token="</s>")
+    mixtral = PreTrainedTokenizerFast(tokenizer_file=str(ROOT / "tests" / "golden" / "fixtures" / "text" / "mixtral_tokenizer.json"), bos_token="<s>", eos_token="</s>")
     write(folder / "chat_masks_mixtral.jsonl", mixtral, ["marked_chatml", "inst", "turns"])
 
 

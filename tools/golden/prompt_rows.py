@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/data/prompt_masks.jsonl: what TRL's SFTTrainer learns of records whose prompt and completion are lists of messages.
+"""Writes tests/golden/fixtures/data/prompt_masks.jsonl: what TRL's SFTTrainer learns of records whose prompt and completion are lists of messages.
 
     prompt_rows.py [FILE]     needs trl 1.16, transformers 5, datasets, torch
 """
@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from trl import SFTConfig, SFTTrainer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TEMPLATES = ROOT / "tests" / "golden" / "text" / "chat" / "templates"
+TEMPLATES = ROOT / "tests" / "golden" / "fixtures" / "text" / "chat" / "templates"
 MARKED, PLAIN = ["marked_chatml", "pipes", "macros"], ["qwen3", "deepseek", "headers", "turns"]
 
 
@@ -46,7 +46,7 @@ def labels_of(tokenizer, prompt, completion, assistant_only):
 
 
 def main():
-    out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests" / "golden" / "data" / "prompt_masks.jsonl"
+    out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests" / "golden" / "fixtures" / "data" / "prompt_masks.jsonl"
     lines = []
     for name in MARKED + PLAIN:
         tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(ROOT / "models" / "tiny-olmoe" / "tokenizer.json"), bos_token="<|endoftext|>", eos_token="<|endoftext|>", pad_token="<|padding|>")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/text/<family>_more.jsonl and the family's minimised tokenizer (see the README there).
+"""Writes tests/golden/fixtures/text/<family>_more.jsonl and the family's minimised tokenizer (see the README there).
 
     text_families.py TOKENIZERS OUT     TOKENIZERS/<folder>/tokenizer.json are the full files; OUT holds <family>.jsonl already
 

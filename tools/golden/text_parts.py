@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what Hugging Face `tokenizers` makes of single parts: classes, nfc, decoders and models of tests/golden/text (see the README there).
+"""Writes what Hugging Face `tokenizers` makes of single parts: classes, nfc, decoders and models of tests/golden/fixtures/text (see the README there).
 
     text_parts.py [OUT]
 """
@@ -143,7 +143,7 @@ def write(path, rows):
 
 
 def main():
-    out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests" / "golden" / "text"
+    out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests" / "golden" / "fixtures" / "text"
     write(out / "classes.jsonl", class_rows())
     write(out / "nfc.jsonl", nfc_rows())
     write(out / "decoders.jsonl", decoder_rows())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the rows of tests/golden/text that Hugging Face `tokenizers` computes: tiny, options and splits (see the README there)."""
+"""Writes the rows of tests/golden/fixtures/text that Hugging Face `tokenizers` computes: tiny, options and splits (see the README there)."""
 import json
 import pathlib
 import random
@@ -104,7 +104,7 @@ def write(path, rows):
 
 
 def main():
-    out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests" / "golden" / "text"
+    out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests" / "golden" / "fixtures" / "text"
     tiny_path = ROOT / "models" / "tiny-olmoe" / "tokenizer.json"
     tiny = Tokenizer.from_file(str(tiny_path))
     write(out / "tiny.jsonl", (row(tiny, text) for text in UNICODE + PLAIN + random_texts(16)))

@@ -4,8 +4,8 @@
 #include <set>
 
 #include "hellora/core/json.h"
+#include "tests/support/helpers.h"
 #include "tests/support/tables.h"
-#include "tests/unit/io/helpers.h"
 
 namespace hellora::testing {
 namespace {

@@ -1,7 +1,7 @@
 // Every built-in chat template writes conversations that the training masks can be built on.
 #include "hellora/text/chat_template.h"
+#include "tests/support/helpers.h"
 #include "tests/support/tables.h"
-#include "tests/unit/io/helpers.h"
 
 namespace hellora::testing {
 namespace {

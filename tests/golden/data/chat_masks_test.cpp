@@ -15,7 +15,7 @@ std::string text_of(const std::string& path) {
 }
 
 ChatTemplate template_of(const std::string& name, const char* bos = "<|endoftext|>", const char* eos = "<|endoftext|>") {
-  std::string source = text_of("tests/golden/text/chat/templates/" + name + ".jinja");
+  std::string source = text_of("tests/golden/fixtures/text/chat/templates/" + name + ".jinja");
   const std::string clock = "strftime_now(\"%d %b %Y\")";
   if (const size_t at = source.find(clock); at != std::string::npos) source.replace(at, clock.size(), "\"26 Jul 2024\"");
   return ChatTemplate::from_text(source, name, {{"bos_token", bos}, {"eos_token", eos}});
@@ -26,7 +26,7 @@ struct Counts {
 };
 
 Counts compare(const std::string& name, const Tokenizer& tokenizer, const char* bos, const char* eos) {
-  std::ifstream in("tests/golden/data/" + name, std::ios::binary);
+  std::ifstream in("tests/golden/fixtures/data/" + name, std::ios::binary);
   Counts counts;
   for (std::string line; std::getline(in, line); ++counts.rows) {
     const Json row = parse_json(line, name);
@@ -59,13 +59,14 @@ TEST(GoldenChat, IdsAndMasksOfTransformers) {
 
 /// A vocabulary of SentencePiece, whose tokens stand for more or less than their text.
 TEST(GoldenChat, IdsAndMasksWithMixtralsTokenizer) {
-  EXPECT_GE(compare("chat_masks_mixtral.jsonl", Tokenizer::load("tests/golden/text/mixtral_tokenizer.json"), "<s>", "</s>").rows, 50);
+  EXPECT_GE(compare("chat_masks_mixtral.jsonl", Tokenizer::load("tests/golden/fixtures/text/mixtral_tokenizer.json"), "<s>", "</s>").rows,
+            50);
 }
 
 /// Records of prompt and completion messages, as TRL's SFTTrainer labels them.
 TEST(GoldenChat, LabelsOfTrlForPromptAndCompletion) {
   const Tokenizer tokenizer = Tokenizer::load("models/tiny-olmoe/tokenizer.json");
-  std::ifstream in("tests/golden/data/prompt_masks.jsonl", std::ios::binary);
+  std::ifstream in("tests/golden/fixtures/data/prompt_masks.jsonl", std::ios::binary);
   int count = 0;
   for (std::string line; std::getline(in, line); ++count) {
     const Json row = parse_json(line, "prompt_masks.jsonl");

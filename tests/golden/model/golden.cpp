@@ -11,7 +11,7 @@ namespace hellora::testing {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char *kRoot = "tests/golden", *kFile32 = "golden_f32.safetensors", *kFile64 = "golden_f64.safetensors";
+constexpr const char *kRoot = "tests/golden/fixtures", *kFile32 = "golden_f32.safetensors", *kFile64 = "golden_f64.safetensors";
 
 CaseKind kind_of(const Path& folder, bool values) {
   if (fs::exists(folder / "config.json")) return values ? CaseKind::model : CaseKind::layout;

@@ -1,5 +1,5 @@
 // Golden folders: which cases there are, their tensors, and the model, adapters and batch that belong to them.
-// A new case is a new folder under tests/golden with golden_f32.safetensors and golden_f64.safetensors.
+// A new case is a new folder under tests/golden/fixtures with golden_f32.safetensors and golden_f64.safetensors.
 #pragma once
 
 #include <gtest/gtest.h>

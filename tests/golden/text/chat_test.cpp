@@ -9,7 +9,7 @@
 namespace hellora::testing {
 namespace {
 
-const std::string kFolder = "tests/golden/text/chat/";
+const std::string kFolder = "tests/golden/fixtures/text/chat/";
 
 std::string text_of(const std::string& name) {
   std::ifstream in(kFolder + name, std::ios::binary);

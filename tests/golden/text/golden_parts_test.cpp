@@ -16,7 +16,7 @@ namespace hellora::testing {
 namespace {
 
 std::vector<Json> rows_of(const std::string& name) {
-  std::ifstream in("tests/golden/text/" + name, std::ios::binary);
+  std::ifstream in("tests/golden/fixtures/text/" + name, std::ios::binary);
   EXPECT_TRUE(in.good()) << name;
   std::vector<Json> rows;
   for (std::string line; std::getline(in, line);) rows.push_back(parse_json(line, name));

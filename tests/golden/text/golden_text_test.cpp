@@ -13,7 +13,7 @@
 namespace hellora::testing {
 namespace {
 
-const std::string kFolder = "tests/golden/text/";
+const std::string kFolder = "tests/golden/fixtures/text/";
 
 std::vector<Json> rows_of(const std::string& name) {
   std::ifstream in(kFolder + name, std::ios::binary);

@@ -3,9 +3,9 @@
 #include "hellora/adapters/linear.h"
 #include "hellora/core/error.h"
 #include "hellora/tensor/frozen.h"
+#include "tests/support/helpers.h"
 #include "tests/support/tensors.h"
 #include "tests/support/tolerances.h"
-#include "tests/unit/io/helpers.h"
 
 namespace hellora {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "hellora/core/error.h"
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora {
 namespace {

@@ -1,7 +1,7 @@
 // The configuration: precedence, aliases and their values, recipes, and a resolved file that reads back.
 #include "hellora/cli/run_config.h"
 
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

@@ -1,7 +1,7 @@
 // Conversations: what the formats become, and what is refused with its place.
 #include "hellora/data/conversation.h"
 
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

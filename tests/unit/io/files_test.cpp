@@ -5,7 +5,7 @@
 
 #include <csignal>
 
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

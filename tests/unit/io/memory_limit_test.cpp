@@ -1,6 +1,6 @@
 #include "hellora/io/memory_limit.h"
 
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "hellora/core/error.h"
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora {
 namespace {

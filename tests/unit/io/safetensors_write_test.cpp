@@ -3,7 +3,7 @@
 
 #include "hellora/core/json.h"
 #include "hellora/io/safetensors.h"
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

@@ -18,7 +18,7 @@
 #include "hellora/io/paths.h"
 #include "hellora/io/safetensors.h"
 #include "hellora/io/standard_output.h"
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

@@ -6,7 +6,7 @@
 #include <ctime>
 
 #include "hellora/io/crc32c.h"
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

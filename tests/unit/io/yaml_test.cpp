@@ -1,6 +1,6 @@
 #include "hellora/io/yaml.h"
 
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

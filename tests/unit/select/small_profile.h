@@ -2,8 +2,8 @@
 #pragma once
 
 #include "hellora/select/policy.h"
+#include "tests/support/helpers.h"
 #include "tests/support/tensors.h"
-#include "tests/unit/io/helpers.h"
 
 namespace hellora::testing {
 

@@ -1,5 +1,5 @@
 // Added tokens: where they are cut out of a text. Expected values follow from their definition; rows of the reference
-// implementation are in tests/golden/text/options.jsonl.
+// implementation are in tests/golden/fixtures/text/options.jsonl.
 #include "hellora/text/added_tokens.h"
 
 #include "tests/unit/text/small.h"

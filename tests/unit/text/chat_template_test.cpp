@@ -1,7 +1,7 @@
 // Where a model's template comes from and what it is given.
 #include "hellora/text/chat_template.h"
 
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

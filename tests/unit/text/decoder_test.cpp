@@ -1,4 +1,4 @@
-// Decoders and streaming; rows of the reference are in tests/golden/text/decoders.jsonl.
+// Decoders and streaming; rows of the reference are in tests/golden/fixtures/text/decoders.jsonl.
 #include "hellora/text/decoder.h"
 
 #include <array>

@@ -1,4 +1,5 @@
-// Patterns of tokenizer.json: what is translated, and what is refused by name. Members of classes: tests/golden/text/classes.jsonl.
+// Patterns of tokenizer.json: what is translated, and what is refused by name. Members of classes:
+// tests/golden/fixtures/text/classes.jsonl.
 #include "hellora/text/pattern.h"
 
 #include "hellora/text/regex.h"

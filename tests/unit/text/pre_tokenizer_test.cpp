@@ -1,4 +1,4 @@
-// Splitting before BPE; the reference's own pieces are in tests/golden/text/splits.jsonl.
+// Splitting before BPE; the reference's own pieces are in tests/golden/fixtures/text/splits.jsonl.
 #include "hellora/text/pre_tokenizer.h"
 
 #include "tests/unit/text/small.h"

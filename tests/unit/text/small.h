@@ -4,7 +4,7 @@
 #include "hellora/core/json.h"
 #include "hellora/text/byte_level.h"
 #include "hellora/text/tokenizer.h"
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 

@@ -1,7 +1,7 @@
 // Templates beyond the golden rows: where errors point, what is refused by name, and the limits.
 #include "hellora/text/template.h"
 
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

@@ -1,4 +1,4 @@
-// What the io tests share: a folder that disappears, raw files, and the message of an expected error.
+// What tests share: a folder that disappears, raw files, and the message of an expected error.
 #pragma once
 
 #include <gtest/gtest.h>
