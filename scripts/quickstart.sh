@@ -3,21 +3,36 @@
 # Everything after the script's name goes to the run as key=value settings.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-jobs=${HELLORA_JOBS:-$(nproc)}
+jobs=${HELLORA_JOBS:-$(nproc)} logs=build/logs
 
-step() {  # $1: what is done, $2: log, then the command
-  local what=$1 log=build/logs/$2.log
-  shift 2
-  printf 'quickstart: %s\n' "$what"
-  if ! "$@" >"$log" 2>&1; then
-    tail -n 30 "$log" >&2
-    printf 'quickstart: stopped: %s failed, the whole log is %s\n' "$what" "$log" >&2
-    exit 1
-  fi
+say() { printf 'quickstart: %s\n' "$*"; }
+
+stop() {  # what failed, log
+  tail -n 30 "$2" >&2
+  say "stopped: $1 failed, the whole log is $2" >&2
+  exit 1
+}
+
+# Shows ninja's lines "[n/m] what" as a line that counts up; where there is no terminal, as a line for every tenth.
+progress() {
+  local line done total tenth said=-1
+  while IFS= read -r line; do
+    [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+    done=${BASH_REMATCH[1]} total=${BASH_REMATCH[2]}
+    [ "$total" -ge 10 ] || continue
+    if [ -t 1 ]; then printf '\rquickstart: %s of %s steps' "$done" "$total"; continue; fi
+    tenth=$((10 * done / total))
+    [ $tenth -eq $said ] || say "$done of $total steps"
+    said=$tenth
+  done
+  if [ -t 1 ]; then printf '\n'; fi
 }
 
 bash scripts/setup.sh || exit 1
-step "configuring build/release" quickstart_configure cmake --preset release -DHELLORA_TORCH="$(bash scripts/setup.sh --torch)"
-step "building (some minutes the first time)" quickstart_build cmake --build build/release --target hellora_main --parallel "$jobs"
-printf 'quickstart: build/release/bin/hellora run examples/quickstart.yaml --overwrite %s\n' "$*"
+say "configuring build/release"
+cmake --preset release -DHELLORA_TORCH="$(bash scripts/setup.sh --torch)" >$logs/quickstart_configure.log 2>&1 || stop configuring $logs/quickstart_configure.log
+say "building: about ten minutes on two cores the first time"
+cmake --build build/release --target hellora_main --parallel "$jobs" 2>&1 | tee $logs/quickstart_build.log | progress
+[ "${PIPESTATUS[0]}" -eq 0 ] || stop building $logs/quickstart_build.log
+say "build/release/bin/hellora run examples/quickstart.yaml --overwrite $*"
 exec build/release/bin/hellora run examples/quickstart.yaml "$@" --overwrite

@@ -24,8 +24,7 @@ LADDER = {
     "train": (("model", "data"), True),
     "eval": (("model", "data"), True),
     "export": (("model",), True),
-    "report": (("io",), False),
-    "cli": (("select", "train", "eval", "export", "report"), True),
+    "cli": (("select", "train", "eval", "export"), True),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 TORCH_HEADER = re.compile(r"^(torch|ATen|c10)/")

@@ -20,7 +20,7 @@ RULES = [  # pattern on the text without comments and strings, what to do instea
     (r"\.mean\(\s*\)|\.norm\(\s*\)|\bat::(?:norm|mean)\(\s*[^(),]*\)", f"a full reduction changes with the thread count: {ORDERED}"),
     (r"(?:\.|\b(?:at|torch)::v?)dot\(", f"dot changes with the thread count: {ORDERED}"),
     (r"\bindex_put_?\(", "accumulating index_put_ changes from run to run: use index_add_ or index_select"),
-    (r"\b_grouped_mm\b", "_grouped_mm changes with the thread count: use tensor/expert_linear.h"),
+    (r"\b_grouped_mm\b", "_grouped_mm changes with the thread count: use tensor/experts.h"),
     (r"\b(?:native_)?layer_norm\(", "the layer_norm weight gradient changes with the thread count: use tensor/rms_norm.h or ordered sums"),
     (r"\b(?:at|torch)::svd\(|\.svd\(|linalg_svd\w*\(", "svd changes with the thread count: run it on one thread and say so"),
 ]

@@ -10,12 +10,14 @@ if [ $# -gt 0 ] && [ ! -d "hellora/$1" ]; then
   shift
 fi
 folders=("$@")
-[ $# -gt 0 ] || folders=(core io text kernels data report)
+[ $# -gt 0 ] || folders=(core io text kernels data)
 mkdir -p build/logs
 cmake --preset tidy >build/logs/tidy_configure.log 2>&1 || { tail -n 20 build/logs/tidy_configure.log; exit 1; }
 
 sources() { for folder in "${folders[@]}"; do find "hellora/$folder" -name '*.cpp' 2>/dev/null; done | sort; }
 changed() { { git diff --name-only "$base"; git ls-files --others --exclude-standard; } | grep '^hellora/'; }
+# Other rules are a change of every file.
+[ -z "$base" ] || git diff --quiet "$base" -- .clang-tidy || base=
 pattern=$(changed 2>/dev/null | sed 's/[.]/\\./g' | paste -sd'|')
 files=()
 while IFS= read -r file; do
@@ -27,7 +29,7 @@ while IFS= read -r file; do
 done < <(sources)
 [ ${#files[@]} -gt 0 ] || { echo "tidy: no files to check"; exit 0; }
 # Only stdout holds findings; stderr counts suppressed warnings.
-printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P 2 clang-tidy-16 -p build/tidy --quiet 2>build/logs/tidy_stderr.log
+printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "${HELLORA_JOBS:-$(nproc)}" clang-tidy-16 -p build/tidy --quiet 2>build/logs/tidy_stderr.log
 status=$?
 if [ $status -eq 0 ]; then echo "tidy: ${#files[@]} files, ok"; else grep -h 'error:' build/logs/tidy_stderr.log | head; fi
 exit $status
