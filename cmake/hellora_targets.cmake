@@ -66,6 +66,20 @@ function(hellora_library name)
   endif()
 endfunction()
 
+# NAME.cpp of a folder needs a library; NAME_absent.cpp takes its place on a machine that lacks it.
+function(hellora_optional_source folder name prefix package)
+  pkg_check_modules(${prefix} IMPORTED_TARGET ${package})
+  if(${prefix}_FOUND)
+    target_link_libraries(hellora_${folder} PRIVATE PkgConfig::${prefix})
+    set(left_out ${name}_absent.cpp)
+  else()
+    set(left_out ${name}.cpp)
+  endif()
+  get_target_property(sources hellora_${folder} SOURCES)
+  list(FILTER sources EXCLUDE REGEX "/${left_out}$")
+  set_target_properties(hellora_${folder} PROPERTIES SOURCES "${sources}")
+endfunction()
+
 # Fixed tiles are shared out by OpenMP; without it the same loops run serially with the same result. The torch wheel
 # ships libgomp under its plain name, so that only one runtime is loaded.
 function(hellora_use_openmp target)

@@ -9,6 +9,7 @@
 #include "hellora/core/json_text.h"
 #include "hellora/core/utf8.h"
 #include "hellora/io/descriptor.h"
+#include "hellora/io/source.h"
 
 namespace hellora {
 namespace {
@@ -18,17 +19,12 @@ constexpr size_t kBufferBytes = 1 << 16;
 }  // namespace
 
 LineReader::LineReader(const Path& path, size_t longest)
-    : path_(path), longest_(longest), file_(open_for_reading(path)), buffer_(kBufferBytes) {}
+    : path_(path), longest_(longest), buffer_(kBufferBytes), source_(open_source(path)) {}
 
 bool LineReader::refill() {
-  while (true) {
-    const ssize_t count = ::read(file_.get(), buffer_.data(), buffer_.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) system_error("read", path_, errno);
-    at_ = 0;
-    end_ = static_cast<size_t>(count);
-    return count > 0;
-  }
+  at_ = 0;
+  end_ = source_->read(buffer_);
+  return end_ > 0;
 }
 
 bool LineReader::read_line(std::string& line) {

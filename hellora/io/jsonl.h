@@ -2,16 +2,16 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "hellora/core/json.h"
-#include "hellora/io/descriptor.h"
-#include "hellora/io/files.h"
+#include "hellora/io/source.h"
 
 namespace hellora {
 
-/// Reads a text file line by line and holds no more than one line of it.
+/// Reads a text file, plain or packed (io/source.h), line by line and holds no more than one line of it.
 class LineReader {
  public:
   static constexpr size_t kLongest = size_t{64} << 20;
@@ -22,15 +22,19 @@ class LineReader {
   /// Of the line that came last, from 1.
   int64_t number() const { return number_; }
 
- private:
-  bool read_line(std::string& line);
+ protected:
+  /// Reads on into the buffer, whose bytes have all been used; false at the end of the file.
   bool refill();
 
   Path path_;
   size_t longest_;
-  Descriptor file_;
   std::vector<char> buffer_;
   size_t at_ = 0, end_ = 0;  // what is left in the buffer
+
+ private:
+  bool read_line(std::string& line);
+
+  std::unique_ptr<ByteSource> source_;
   int64_t number_ = 0;
 };
 

@@ -3,12 +3,14 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "hellora/text/template.h"
+#include "hellora/text/template_habits.h"
 
 namespace hellora {
 
@@ -26,8 +28,9 @@ struct ChatOptions {
 
 class ChatTemplate {
  public:
-  /// chat_template.jinja of the folder, else chat_template in tokenizer_config.json (one, or several with names), else nothing.
-  /// `bos_token` and the like come from tokenizer_config.json.
+  /// chat_template.jinja and additional_chat_templates/NAME.jinja of the folder; what they leave open comes from chat_template in
+  /// tokenizer_config.json (one, or several with names), and only where there is none from chat_template.json. Nothing when no file
+  /// has one. `bos_token` and the like: text/tokenizer_config.h. FormatError, with the file's name, when none is the default.
   static std::optional<ChatTemplate> load(const std::filesystem::path& folder);
   /// A built-in template by name, or a file; special tokens come from the model's folder. ConfigError lists the names.
   static ChatTemplate choose(const std::string& name_or_file, const std::filesystem::path& folder);
@@ -40,18 +43,27 @@ class ChatTemplate {
   bool marks_generation(bool with_tools = false) const { return pick(with_tools).marks_generation(); }
   /// Where the template comes from, for people.
   const std::string& where() const { return where_; }
+  /// What the template does with lists and arguments; looked for once.
+  const TemplateHabits& habits(bool with_tools = false) const;
+  ChatTemplate(ChatTemplate&&) noexcept;
+  ChatTemplate& operator=(ChatTemplate&&) noexcept;
+  ~ChatTemplate();
   /// hash of the template's text, for the identity of a run
   uint64_t hash() const { return hash_; }
 
  private:
-  ChatTemplate() = default;
-  void add(const std::string& name, std::string_view source);
+  struct Habits;
+  ChatTemplate();
+  /// Only "default" and "tool_use" are ever taken; others are not even parsed.
+  void add(const std::string& name, std::string_view source, const std::string& place);
+  void add_named(const Json& held, const std::string& place);
   const Template& pick(bool with_tools) const;
 
   std::string where_;
   std::map<std::string, Template> templates_;  // "default", and possibly "tool_use"
   Json specials_ = Json::object();
   uint64_t hash_ = 0;
+  std::unique_ptr<Habits> habits_;  // found when first asked for
 };
 
 }  // namespace hellora

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <sstream>
 
 #include "hellora/core/error.h"
 #include "hellora/core/json.h"
 #include "hellora/core/text.h"
+#include "hellora/io/paths.h"
 
 namespace hellora {
 namespace {
@@ -20,11 +19,8 @@ constexpr std::array<const char*, 2> kFiles = {"generation_config.json", "config
 
 /// eos_token_id of a file that may be absent.
 std::optional<int64_t> id_in(const fs::path& file, const std::function<bool(int64_t)>& is_token) {
-  if (!fs::exists(file)) return std::nullopt;
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  const Json json = parse_json(text.str(), file.string());
+  if (!path_exists(file)) return std::nullopt;
+  const Json json = parse_json(read_text(file), file.string());
   if (!has(json, "eos_token_id")) return std::nullopt;
   const bool list = json["eos_token_id"].is_array();
   const std::vector<int64_t> ids =
@@ -48,7 +44,7 @@ EndOfText find_end_of_text(const fs::path& folder, std::span<const AddedToken> a
     id = token.id;
   }
   if (found.size() == 1) return {id, {}};
-  std::string missing = "no end-of-text token: looked for eos_token in tokenizer_config.json, eos_token_id in ";
+  std::string missing = "no end-of-text token: looked for eos_token in tokenizer_config.json and special_tokens_map.json, eos_token_id in ";
   missing.append(join(std::vector<std::string>(kFiles.begin(), kFiles.end()), " and ")).append(", and one special token of ");
   missing.append(join(std::vector<std::string>(kNames.begin(), kNames.end()), " "))
       .append("; found ")

@@ -10,8 +10,12 @@ constexpr int kMaxDepth = 8;
 PostProcessor parse_template(const Json& json, const std::string& where) {
   PostProcessor out;
   int texts = 0;
-  for (const Json& item : member(json, "single", where)) {
+  const Json& single = member(json, "single", where);
+  if (!single.is_array()) throw FormatError(where + ".single must be a list of parts");
+  for (const Json& item : single) {
     if (has(item, "Sequence")) {
+      if (string_or(item["Sequence"], "id", "A", where + ".single") != "A")
+        throw FormatError(where + ".single: only the sequence A stands in it");
       ++texts;
       continue;
     }

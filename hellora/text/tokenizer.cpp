@@ -1,11 +1,10 @@
 #include "hellora/text/tokenizer.h"
 
 #include <atomic>
-#include <fstream>
-#include <sstream>
 
 #include "hellora/core/error.h"
 #include "hellora/core/utf8.h"
+#include "hellora/io/paths.h"
 #include "hellora/text/added_tokens.h"
 #include "hellora/text/bpe.h"
 #include "hellora/text/decoder.h"
@@ -15,6 +14,7 @@
 #include "hellora/text/post_processor.h"
 #include "hellora/text/pre_tokenizer.h"
 #include "hellora/text/spelling.h"
+#include "hellora/text/tokenizer_config.h"
 
 namespace hellora {
 namespace {
@@ -22,11 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 
 Json read_json(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw FormatError(path.string() + ": cannot be read; a model folder needs tokenizer.json");
-  std::ostringstream text;
-  text << in.rdbuf();
-  return parse_json(text.str(), path.string());
+  if (!path_exists(path)) throw FormatError(path.string() + ": cannot be read; a model folder needs tokenizer.json");
+  return parse_json(read_text(path), path.string());
 }
 
 /// The part of the file under `key`, null if it is not there.
@@ -43,13 +40,13 @@ uint32_t next_number() {
 }  // namespace
 
 struct Tokenizer::Impl {
-  Impl(const Json& json, const std::string& where)
+  Impl(const Json& json, const std::string& where, const TokenizerConfig& config)
       : pre_tokenizer(parse_pre_tokenizer(part(json, "pre_tokenizer"), where + ": pre_tokenizer")),
         bpe(member(json, "model", where), where + ": model", pre_tokenizer.byte_level),
         normalizer(parse_normalizer(part(json, "normalizer"), where + ": normalizer")),
         decoder(parse_decoder(part(json, "decoder"), where + ": decoder")),
         post(parse_post_processor(part(json, "post_processor"), where + ": post_processor")),
-        added(read_added(json, where)),
+        added(read_added(json, where, config)),
         raw_tokens(added, false),
         normal_tokens(added, true),
         spelling(normalizer, pre_tokenizer, bool_or(member(json, "model", where), "byte_fallback", false, where)) {
@@ -66,10 +63,19 @@ struct Tokenizer::Impl {
     }
     for (size_t i = 0; i < tokens.size(); ++i) spelling.add(tokens[i].value_or(""), added_ids[i] != 0);
     joins_bytes = pre_tokenizer.byte_level && decoder.size() == 1 && std::holds_alternative<ByteLevelDecode>(decoder[0]);
+    for (const std::vector<int64_t>* ids : {&post.before, &post.after}) {
+      for (const int64_t id : *ids) {
+        if (!is_token(id)) throw FormatError(where + ": post_processor: id " + std::to_string(id) + " is no token of the tokenizer");
+      }
+    }
+    name_specials(config);
   }
 
-  std::vector<AddedToken> read_added(const Json& json, const std::string& where) const {
+  bool is_token(int64_t id) const { return id >= 0 && id < static_cast<int64_t>(tokens.size()) && known_ids[static_cast<size_t>(id)] != 0; }
+
+  std::vector<AddedToken> read_added(const Json& json, const std::string& where, const TokenizerConfig& config) const {
     std::vector<AddedToken> read = parse_added_tokens(part(json, "added_tokens"), where + ": added_tokens");
+    add_tokens(config, bpe.vocab(), read);
     for (AddedToken& token : read) {
       if (token.normalized) token.match = normalize(normalizer, token.content);
     }
@@ -83,13 +89,9 @@ struct Tokenizer::Impl {
     slot.emplace(token);
   }
 
-  void name_specials(const Json& config, const std::string& where) {
-    const auto id = [&](const char* key) -> std::optional<int64_t> {
-      if (!has(config, key)) return std::nullopt;
-      const std::string name = config[key].is_object() ? string_member(config[key], "content", where) : string_member(config, key, where);
-      const std::optional<int64_t> found = find(name);
-      if (!found) throw FormatError(where + ": " + key + " \"" + name + "\" is not a token");
-      return found;
+  void name_specials(const TokenizerConfig& config) {
+    const auto id = [&](const char* key) {
+      return config.specials.contains(key) ? find(config.specials[key].get<std::string>()) : std::nullopt;
     };
     eos = id("eos_token");
     bos = id("bos_token");
@@ -97,10 +99,7 @@ struct Tokenizer::Impl {
   }
 
   void look_for_eos(const fs::path& file) {
-    const auto is_token = [this](int64_t id) {
-      return id >= 0 && id < static_cast<int64_t>(tokens.size()) && tokens[static_cast<size_t>(id)];
-    };
-    EndOfText found = find_end_of_text(file.parent_path(), added, is_token);
+    EndOfText found = find_end_of_text(file.parent_path(), added, [this](int64_t id) { return is_token(id); });
     eos = found.id;
     if (!eos) no_eos = file.string() + ": " + found.missing;
   }
@@ -166,8 +165,7 @@ struct Tokenizer::Impl {
   }
 
   void check_id(int64_t id) const {
-    if (id < 0 || id >= static_cast<int64_t>(tokens.size()) || known_ids[static_cast<size_t>(id)] == 0)
-      throw DataError("token id " + std::to_string(id) + " is not in the vocabulary");
+    if (!is_token(id)) throw DataError("token id " + std::to_string(id) + " is not in the vocabulary");
   }
 
   static constexpr size_t kCachedStages = 16;
@@ -194,10 +192,8 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::load(const fs::path& path) {
-  const fs::path file = fs::is_directory(path) ? path / "tokenizer.json" : path;
-  auto impl = std::make_unique<Impl>(read_json(file), file.string());
-  const fs::path config = file.parent_path() / "tokenizer_config.json";
-  if (fs::exists(config)) impl->name_specials(read_json(config), config.string());
+  const fs::path file = is_folder(path) ? path / "tokenizer.json" : path;
+  auto impl = std::make_unique<Impl>(read_json(file), file.string(), read_tokenizer_config(file.parent_path(), Unknown::warn));
   if (!impl->eos) impl->look_for_eos(file);
   return Tokenizer(std::move(impl));
 }

@@ -17,7 +17,7 @@ namespace hellora {
 /// Immutable after loading; safe to use from several threads.
 class Tokenizer {
  public:
-  /// `path` is a tokenizer.json or a model folder that holds one (tokenizer_config.json beside it names bos and pad).
+  /// `path` is a tokenizer.json or a model folder that holds one (what stands beside it names special tokens: text/tokenizer_config.h).
   /// FormatError names the file and the part that is not understood; nothing unknown is skipped silently.
   static Tokenizer load(const std::filesystem::path& path);
   Tokenizer(Tokenizer&&) noexcept;

@@ -3,7 +3,6 @@
 #include <utf8proc.h>
 
 #include "hellora/core/utf8.h"
-#include "hellora/text/jinja/special_case.h"
 
 namespace hellora::jinja {
 namespace {
@@ -12,35 +11,15 @@ enum class Case : uint8_t { upper, lower, title };
 
 utf8proc_category_t category(uint32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
 
-bool ignored_by_case(uint32_t c) {
-  const utf8proc_category_t kind = category(c);
-  if (kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_ME || kind == UTF8PROC_CATEGORY_CF) return true;
-  if (kind == UTF8PROC_CATEGORY_LM || kind == UTF8PROC_CATEGORY_SK) return true;
-  return c == '\'' || c == '.' || c == ':' || c == 0xB7 || c == 0x2018 || c == 0x2019 || c == 0x2024 || c == 0x2027;
-}
-
+/// One character for one: those whose case has several characters, such as ß, stay as they are.
 std::string map_character(uint32_t c, Case to) {
   if (c < 0x80) {
     if (to == Case::lower) return {static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c)};
     return {static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c)};
   }
-  if (to == Case::lower && c == 0x130) return "i\u0307";
-  for (const SpecialCase& row : kSpecialCases) {
-    if (row.character != c || to == Case::lower) continue;
-    if (to == Case::upper) return std::string(row.upper);
-    if (!row.title.empty()) return std::string(row.title);
-  }
   const auto from = static_cast<utf8proc_int32_t>(c);
   const auto mapped = to == Case::upper ? utf8proc_toupper(from) : to == Case::lower ? utf8proc_tolower(from) : utf8proc_totitle(from);
   return encode_utf8(static_cast<uint32_t>(mapped));
-}
-
-/// Greek capital sigma at the end of a word has a lower case of its own.
-bool ends_word(const std::vector<uint32_t>& text, size_t at) {
-  size_t before = at, after = at + 1;
-  while (before > 0 && ignored_by_case(text[before - 1])) --before;
-  while (after < text.size() && ignored_by_case(text[after])) ++after;
-  return before > 0 && is_cased(text[before - 1]) && (after == text.size() || !is_cased(text[after]));
 }
 
 std::vector<uint32_t> code_points(std::string_view text) {
@@ -55,8 +34,7 @@ std::string map_text(std::string_view text, Choose&& choose) {
   const std::vector<uint32_t> points = code_points(text);
   std::string out;
   for (size_t i = 0; i < points.size(); ++i) {
-    const Case to = choose(points, i);
-    out += to == Case::lower && points[i] == 0x3A3 && ends_word(points, i) ? std::string("\u03C2") : map_character(points[i], to);
+    out += map_character(points[i], choose(points, i));
   }
   return out;
 }

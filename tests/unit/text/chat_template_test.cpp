@@ -35,6 +35,66 @@ TEST(ChatTemplate, SeveralWithNames) {
   EXPECT_EQ(rendered(chat, kHi, Json::array()), "0t");  // an empty list is one
 }
 
+TEST(ChatTemplate, MoreTemplatesHaveAFolder) {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder / "additional_chat_templates");
+  put_file(folder / "additional_chat_templates" / "tool_use.jinja", "tools");
+  put_file(folder / "additional_chat_templates" / "rag.jinja", "{% no tag %}");  // never used
+  put_file(folder / "additional_chat_templates" / "notes.txt", "{% no tag %}");
+  EXPECT_CONTAINS(error_of<FormatError>([&] { ChatTemplate::load(folder.path()); }), "none of the templates is named \"default\"");
+  const Json tools = Json::array({{{"name", "f"}}});
+  const auto both = [&] {
+    const ChatTemplate chat = *ChatTemplate::load(folder.path());
+    return rendered(chat) + "|" + rendered(chat, kHi, tools);
+  };
+  put_file(folder / "tokenizer_config.json",
+           R"({"chat_template": [{"name": "default", "template": "own"}, {"name": "tool_use", "template": "x"}]})");
+  EXPECT_EQ(both(), "own|tools");
+  put_file(folder / "chat_template.jinja", "file");
+  EXPECT_EQ(both(), "file|tools");
+  put_file(folder / "additional_chat_templates" / "default.jinja", "folder");
+  EXPECT_EQ(both(), "folder|tools");
+}
+
+TEST(ChatTemplate, ComesFromAProcessorsFileLast) {
+  const TempFolder folder;
+  put_file(folder / "chat_template.json", R"({"chat_template": "processor"})");
+  EXPECT_EQ(rendered(*ChatTemplate::load(folder.path())), "processor");
+  put_file(folder / "tokenizer_config.json", R"({"chat_template": "config"})");
+  EXPECT_EQ(rendered(*ChatTemplate::load(folder.path())), "config");
+}
+
+TEST(ChatTemplate, SeesSpecialTokensOfTheOlderFile) {
+  const TempFolder folder;
+  put_file(folder / "tokenizer_config.json", R"({"eos_token": "</s>", "chat_template": "{{ bos_token }}{{ eos_token }}"})");
+  put_file(folder / "special_tokens_map.json", R"({"bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "<end>"})");
+  EXPECT_EQ(rendered(*ChatTemplate::load(folder.path())), "<s><end>");
+  put_file(folder / "tokenizer_config.json",
+           R"({"eos_token": "</s>", "added_tokens_decoder": {}, "chat_template": "{{ bos_token }}{{ eos_token }}"})");
+  EXPECT_EQ(rendered(*ChatTemplate::load(folder.path())), "</s>");
+}
+
+TEST(ChatTemplate, HabitsAreFoundByTrying) {
+  using Arguments = TemplateHabits::Arguments;
+  const auto habits = [](const string& body) {
+    return ChatTemplate::from_text("{% for m in messages %}" + body + "{% endfor %}", "t", {}).habits();
+  };
+  const string call = "{% for c in m.tool_calls or [] %}{{ c.function.arguments", end = " }}{% endfor %}";
+  EXPECT_EQ(habits(call + " | tojson" + end).arguments, Arguments::objects);
+  EXPECT_EQ(habits(call + end).arguments, Arguments::text);
+  EXPECT_EQ(habits("{{ m.content }}").arguments, Arguments::as_given);
+  EXPECT_EQ(habits("{{ raise_exception('no') if m.role == 'tool' }}" + call + " | tojson" + end).arguments, Arguments::objects);
+  EXPECT_EQ(habits("{{ raise_exception('no') if m.role == 'assistant' }}" + call + " | tojson" + end).arguments, Arguments::as_given);
+  const TemplateHabits lists = habits(
+      "{% if m.content is string or m.role == 'system' %}{{ m.content }}{% else %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endif "
+      "%}");
+  EXPECT_TRUE(lists.takes_list("user") && lists.takes_list("assistant") && lists.takes_list("tool"));
+  EXPECT_FALSE(lists.takes_list("system"));
+  EXPECT_FALSE(habits("{{ m.content }}").takes_list("user"));
+  EXPECT_FALSE(habits("{{ m.content | tojson }}").takes_list("user"));
+  EXPECT_FALSE(habits("{{ m.content if m.content is string }}").takes_list("user"));
+}
+
 TEST(ChatTemplate, MalformedConfigurationsAreNamed) {
   const TempFolder folder;
   const auto refusal = [&](const string& config) {

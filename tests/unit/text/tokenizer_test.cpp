@@ -119,7 +119,8 @@ TEST(TokenizerLoad, NamesSpecialTokensFromItsConfig) {
   EXPECT_EQ(named.eos(), 257);
   EXPECT_EQ(named.bos(), 300);
   EXPECT_EQ(named.pad(), std::nullopt);
-  EXPECT_CONTAINS(error_of<FormatError>([&] { load_text(text, R"({"pad_token":"<nix>"})"); }), "pad_token \"<nix>\" is not a token");
+  EXPECT_CONTAINS(error_of<FormatError>([&] { load_text(text, R"({"bos_token":"<nix>"})"); }), "bos_token \"<nix>\" is not a token");
+  EXPECT_EQ(load_text(text, R"({"pad_token":"<nix>"})").pad(), 301);  // a new one, after the last
 }
 
 /// A folder with the small tokenizer, without its end of text where `name` is given, and more files.
@@ -160,9 +161,10 @@ TEST(TokenizerLoad, SaysWhatItLookedForWhereNoEndOfTextIs) {
   const Tokenizer tokenizer = load_small(json);
   EXPECT_EQ(tokenizer.eos(), std::nullopt);
   const string error = error_of<FormatError>([&] { static_cast<void>(tokenizer.end_of_text()); });
-  EXPECT_CONTAINS(error,
-                  "tokenizer.json: no end-of-text token: looked for eos_token in tokenizer_config.json, eos_token_id in "
-                  "generation_config.json and config.json");
+  EXPECT_CONTAINS(
+      error,
+      "tokenizer.json: no end-of-text token: looked for eos_token in tokenizer_config.json and special_tokens_map.json, eos_token_id in "
+      "generation_config.json and config.json");
   EXPECT_CONTAINS(error, "<｜end▁of▁sentence｜> <eos>; found none");
   json["added_tokens"][0]["special"] = true;
   json["added_tokens"].push_back({{"id", 301}, {"content", "</s>"}, {"special", true}});
@@ -195,6 +197,12 @@ TEST(Tokenizer, PostProcessorsFollowEachOther) {
   EXPECT_CONTAINS(error_of<FormatError>([&] { with({one, one}); }), "post_processor.processors[1]: a second TemplateProcessing");
   EXPECT_CONTAINS(error_of<FormatError>([&] { with(Json::array({{{"type", "BertProcessing"}}})); }), "post_processor \"BertProcessing\"");
   Json none = one;
+  for (const int64_t id : {-5, 299, 301}) {  // below, in a hole, beyond
+    Json wrong = one;
+    wrong["special_tokens"]["B"]["ids"] = {id};
+    EXPECT_CONTAINS(error_of<FormatError>([&] { with(Json::array({wrong})); }),
+                    "tokenizer.json: post_processor: id " + std::to_string(id) + " is no token");
+  }
   none["single"].erase(1);
   EXPECT_CONTAINS(error_of<FormatError>([&] { with(Json::array({none})); }), "exactly once, found it 0 times");
 }
