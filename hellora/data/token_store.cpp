@@ -30,13 +30,15 @@ Path temporary_folder() {
 }
 
 int open_unnamed(const Path& folder) {
+  // lint: a file without a name, of this process alone
   const int unnamed = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (unnamed >= 0) return unnamed;
-  // Some file systems know no files without a name: there it has one for a moment.
+  // Some file systems know no files without a name.
   std::string name = (folder / "hellora-rows-XXXXXX").string();
+  // lint: for a moment, where there are none without a name
   const int named = ::mkostemp(name.data(), O_CLOEXEC);
   if (named < 0) refuse(folder, errno);
-  ::unlink(name.c_str());
+  ::unlink(name.c_str());  // lint: the name just made
   return named;
 }
 

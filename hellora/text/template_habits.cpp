@@ -1,5 +1,7 @@
 #include "hellora/text/template_habits.h"
 
+#include "hellora/core/json_text.h"
+
 #include <algorithm>
 #include <vector>
 
@@ -68,7 +70,7 @@ TemplateHabits find_habits(const Render& render) {
   out.user_lists = joins_parts(render, Json::array({message("user", parts)}));
   out.assistant_lists = joins_parts(render, Json::array({user, message("assistant", parts)}));
   out.tool_lists = joins_parts(render, Json::array({user, calling(Json::object(), ""), answer(parts)}));
-  const bool objects = writes(render, arguments), text = writes(render, arguments.dump());
+  const bool objects = writes(render, arguments), text = writes(render, dump_json(arguments));
   if (objects != text) out.arguments = objects ? TemplateHabits::Arguments::objects : TemplateHabits::Arguments::text;
   return out;
 }

@@ -1,6 +1,7 @@
 #include "hellora/text/jinja/machine.h"
 
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 
 namespace hellora::jinja {
 
@@ -99,7 +100,7 @@ Value Machine::from_json(const Json& json) {
     case Json::value_t::boolean: return boolean(json.get<bool>());
     case Json::value_t::number_integer: return integer(json.get<int64_t>());
     case Json::value_t::number_unsigned:
-      if (json.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) fail("number " + json.dump() + " does not fit into 64 signed bits");
+      if (json.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) fail("number " + dump_json(json) + " does not fit into 64 signed bits");
       return integer(json.get<int64_t>());
     case Json::value_t::number_float: return number(json.get<double>());
     case Json::value_t::string: return view(json.get_ref<const std::string&>());

@@ -83,7 +83,7 @@ std::string float_text(double value) {
   const auto scientific = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific);
   std::string text(buffer.data(), scientific.ptr);
   const size_t mark = text.find('e');
-  const int power = std::stoi(text.substr(mark + 1));
+  const int power = std::stoi(text.substr(mark + 1));  // lint: digits that to_chars has written
   if (power < -4 || power >= 16) return text;
   const auto fixed = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed);
   text.assign(buffer.data(), fixed.ptr);
