@@ -2,6 +2,7 @@
 
 #include "hellora/eval/perplexity.h"
 #include "hellora/select/policy.h"
+#include "hellora/train/signals.h"
 
 namespace hellora {
 namespace {
@@ -40,7 +41,7 @@ LossSum HotDrift::measure(const Decoder& decoder, const PackingRule& rule, When 
   Observer* observers[] = {&counter};
   return evaluate_dataset(decoder, data_, rule, observers, [&](const PackedBatch& batch) {
     counter.begin(batch, data_);
-    return true;
+    return !interrupt_requested();
   });
 }
 

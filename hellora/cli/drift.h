@@ -14,7 +14,7 @@ class HotDrift {
   enum When { start, end };
   /// `whole`: all of `data`; otherwise only its first tokens.
   HotDrift(const ModelShape& shape, const Plan& plan, const Dataset& data, bool whole);
-  /// One pass over the data; the loss comes for free.
+  /// One pass over the data; the loss comes for free. Cut short once interrupt_requested().
   LossSum measure(const Decoder& decoder, const PackingRule& rule, When when);
   /// {coverage_start, coverage_end, layers: [{layer, coverage_start, coverage_end, still_hot}]}: still_hot is the share of
   /// the plan's experts that are among the busiest as many at the end.

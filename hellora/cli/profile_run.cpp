@@ -8,12 +8,52 @@
 #include "hellora/eval/perplexity.h"
 #include "hellora/model/model_dir.h"
 #include "hellora/select/policy.h"
+#include "hellora/train/signals.h"
 
 namespace hellora {
 namespace {
 
 constexpr int64_t kWarmupPhase = 0;
 constexpr int64_t kFewTokens = 65536;  // profiles below this are noisy
+
+/// Counts with the base model.
+void count_with_base(const RunConfig& config, const Workspace& space, const Dataset& part, RouteCounter& counter) {
+  const auto enough = [&] { return config.select.max_tokens > 0 && counter.tokens >= config.select.max_tokens; };
+  Observer* observers[] = {&counter};
+  evaluate_dataset(*space.decoder, part, packing_rule(config), observers, [&](const PackedBatch& batch) {
+    if (enough() || interrupt_requested()) return false;
+    counter.begin(batch, part);
+    return true;
+  });
+  stop_if_interrupted("");
+}
+
+/// Stage 1 of the paper: a short LoRA run over all experts; its adapters are thrown away with this scope.
+void count_in_warmup(const RunConfig& config, Workspace& space, const Dataset& part, RouteCounter& counter, bool quiet) {
+  const ModelShape& shape = space.decoder->shape();
+  AdapterConfig warm = config.adapter;
+  warm.method = "lora";
+  warm.targets = {"auto"};
+  AdapterSet adapters(find_sites(shape, warm, all_experts(shape)), warm, static_cast<uint64_t>(config.seed), base_reader(space));
+  space.decoder->bind(&adapters);
+  TrainJob job;
+  job.decoder = space.decoder.get();
+  job.adapters = &adapters;
+  job.data = &part;
+  job.config = config.train;
+  job.config.epochs = 1;
+  job.config.max_steps = 0;
+  job.config.eval_steps = job.config.save_steps = 0;
+  job.packing = packing_rule(config);
+  job.seed = static_cast<uint64_t>(config.seed);
+  job.phase = kWarmupPhase;
+  job.observers = {&counter};
+  job.before_batch = [&](const PackedBatch& batch) { counter.begin(batch, part); };
+  job.progress = progress_printer("profile", quiet);
+  const auto unbind = [&](Decoder* decoder) { decoder->bind(nullptr); };
+  const std::unique_ptr<Decoder, decltype(unbind)> restore(space.decoder.get(), unbind);
+  hellora::train(job);
+}
 
 }  // namespace
 
@@ -40,45 +80,23 @@ Plan make_plan(const RunConfig& config, const Decoder& decoder, const Profile* p
   return select_experts(*profile, config.select, auto_k(decoder.shape()), static_cast<uint64_t>(config.seed));
 }
 
-Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& train, bool quiet) {
+Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& train, bool quiet, const std::string& resume_command) {
   Dataset part = train;
   const auto wanted = static_cast<size_t>(std::ceil(config.select.fraction * static_cast<double>(train.examples.size())));
   part.examples.resize(std::max<size_t>(1, std::min(wanted, part.examples.size())));
   const ModelShape& shape = space.decoder->shape();
   if (shape.experts == 0) throw ConfigError(config.model + ": a dense " + shape.arch + " model has no experts to profile");
   RouteCounter counter(routed_layers(shape), shape.experts, config.select.tokens == "label");
-  const auto enough = [&] { return config.select.max_tokens > 0 && counter.tokens >= config.select.max_tokens; };
-  if (config.select.mode == "base") {
-    Observer* observers[] = {&counter};
-    evaluate_dataset(*space.decoder, part, packing_rule(config), observers, [&](const PackedBatch& batch) {
-      if (enough()) return false;
-      counter.begin(batch, part);
-      return true;
-    });
-  } else {
-    // Stage 1 of the paper: a short LoRA run over all experts; its adapters are thrown away with this scope.
-    AdapterConfig warm = config.adapter;
-    warm.method = "lora";
-    warm.targets = {"auto"};
-    AdapterSet adapters(find_sites(shape, warm, all_experts(shape)), warm, static_cast<uint64_t>(config.seed), base_reader(space));
-    space.decoder->bind(&adapters);
-    TrainJob job;
-    job.decoder = space.decoder.get();
-    job.adapters = &adapters;
-    job.data = &part;
-    job.config = config.train;
-    job.config.epochs = 1;
-    job.config.max_steps = 0;
-    job.config.eval_steps = job.config.save_steps = 0;
-    job.packing = packing_rule(config);
-    job.seed = static_cast<uint64_t>(config.seed);
-    job.phase = kWarmupPhase;
-    job.observers = {&counter};
-    job.before_batch = [&](const PackedBatch& batch) { counter.begin(batch, part); };
-    job.progress = progress_printer("profile", quiet);
-    const auto unbind = [&](Decoder* decoder) { decoder->bind(nullptr); };
-    const std::unique_ptr<Decoder, decltype(unbind)> restore(space.decoder.get(), unbind);
-    hellora::train(job);
+  try {
+    const InterruptGuard guard;
+    if (config.select.mode == "base") {
+      count_with_base(config, space, part, counter);
+    } else {
+      count_in_warmup(config, space, part, counter, quiet);
+    }
+  } catch (const Interrupted&) {
+    throw Interrupted("stopped in the profile, of which nothing is kept" +
+                      (resume_command.empty() ? std::string() : "; begin it again with: " + resume_command));
   }
   Profile profile;
   profile.model_type = shape.arch;

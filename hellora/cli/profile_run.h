@@ -9,8 +9,8 @@ namespace hellora {
 /// Whether the configuration's plan comes from a profile. A dense model has nothing to select: its plan is empty.
 bool takes_profile(const RunConfig& config, const ModelShape& shape);
 
-/// A routing profile as the `select` section asks for.
-Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& train, bool quiet);
+/// A routing profile as the `select` section asks for. Throws Interrupted, with the command that begins it again, after Ctrl-C.
+Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& train, bool quiet, const std::string& resume_command = "");
 
 /// The plan as the `select` section asks for; `profile` may be null for policy all.
 Plan make_plan(const RunConfig& config, const Decoder& decoder, const Profile* profile);

@@ -9,6 +9,8 @@
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/eval/generate.h"
+#include "hellora/io/paths.h"
+#include "hellora/train/signals.h"
 
 namespace hellora {
 namespace {
@@ -27,6 +29,7 @@ std::vector<int64_t> prompt_of(const Example& example) {
 std::string continuation(const Workspace& space, const std::vector<int64_t>& prompt) {
   GenerateConfig config;
   config.max_new_tokens = kSampleTokens;
+  config.stop = interrupt_requested;
   if (space.tokenizer->eos()) config.stop_ids.push_back(*space.tokenizer->eos());
   const std::vector<std::vector<int64_t>> prompts = {prompt};
   return space.tokenizer->decode(generate(*space.decoder, prompts, config)[0], true);
@@ -75,10 +78,13 @@ std::string samples(Workspace& space, const Dataset& data, const Path& adapter) 
   return text + "after\n" + indented(continuation(space, prompt));
 }
 
-void write_exports(const RunConfig& config, const Path& adapter) {
+void write_exports(const RunConfig& config, const Path& adapter, const std::string& resume_command) {
   for (const std::string& name : config.exports) {
+    stop_if_interrupted("stopped before the export " + name + "; the adapter is in " + adapter.string() +
+                        ", the rest comes with: " + resume_command);
     const AdaptedModel model = open_adapted(config.model, adapter);
     const Path out = Path(config.output) / name;
+    remove_tree(out);  // of a run that was stopped, or went on since
     if (name == "merged") {
       merge_model(*model.checkpoint, model.shape, *model.adapter.adapters, out, false);
       verify_merge(model, out);
@@ -92,38 +98,34 @@ void write_exports(const RunConfig& config, const Path& adapter) {
 
 class Run : public Command {
  public:
-  void declare(CLI::App& app) override {
-    app.add_option("config", config_, "YAML file, then key=value overrides");
-    app.add_option("overrides", overrides_, "key=value");
-    app.add_flag("--resume", resume_, "continue the run in the output folder");
-    app.add_flag("--overwrite", overwrite_, "empty the output folder first");
-  }
+  void declare(CLI::App& app) override { options_.declare(app); }
 
   int run(const Common& common) override {
+    const InterruptGuard guard;
     RunConfig config;
-    const Path file = split_config_argument(&config_, &overrides_);
-    load_run_config(&config, file, overrides_, {}, common);
-    Prepared prepared = prepare_training(&config, resume_ ? Path(config.output) : Path(), overwrite_, common.quiet);
+    const RunStart start = options_.load(&config, common);
+    Prepared prepared = prepare_training(&config, start, common.quiet);
     if (prepared.profile && !common.quiet) {
       const std::vector<LayerReport> layers = report_selection(*prepared.profile, prepared.plan);
       std::cerr << selection_table(layers);
       for (const std::string& warning : selection_warnings(layers, prepared.plan.policy)) log_warn(warning);
     }
     const TrainOutcome outcome = run_training(&config, prepared, common.quiet);
-    if (outcome.makes_adapter) write_exports(config, outcome.adapter);
+    if (outcome.makes_adapter) write_exports(config, outcome.adapter, start.resume_command);
     if (common.json) {
       std::cout << outcome.summary.dump() << "\n";
       return 0;
     }
     std::cout << summary_table(outcome, prepared.plan);
-    if (outcome.makes_adapter) std::cout << samples(prepared.space, prepared.eval ? *prepared.eval : prepared.train, outcome.adapter);
+    if (!outcome.makes_adapter) return 0;
+    const std::string text = samples(prepared.space, prepared.eval ? *prepared.eval : prepared.train, outcome.adapter);
+    stop_if_interrupted("stopped in the samples; all results are in " + config.output);
+    std::cout << text;
     return 0;
   }
 
  private:
-  std::string config_;
-  std::vector<std::string> overrides_;
-  bool resume_ = false, overwrite_ = false;
+  RunOptions options_;
 };
 
 }  // namespace

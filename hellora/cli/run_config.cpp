@@ -7,6 +7,7 @@
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/io/yaml.h"
+#include "hellora/io/yaml_text.h"
 
 namespace hellora {
 namespace {
@@ -142,23 +143,11 @@ class Applier {
   std::string sequences_where_;
 };
 
-std::string yaml_scalar(const std::string& text) {
-  const bool plain = !text.empty() && text.find_first_of(":#{}[],&*!|>'\"%@`\n") == std::string::npos && text.front() != ' ' &&
-                     text.back() != ' ' && text.front() != '-';
-  if (plain) return text;
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c == '\n' ? ' ' : c;
-  }
-  return out + "\"";
-}
-
 std::string yaml_value(const Field& field) {
   const std::vector<std::string> values = field.get();
-  if (!field.is_list) return yaml_scalar(values.at(0));
+  if (!field.is_list) return yaml_text(values.at(0));
   std::vector<std::string> quoted;
-  for (const std::string& value : values) quoted.push_back(yaml_scalar(value));
+  for (const std::string& value : values) quoted.push_back(yaml_text(value));
   std::string out = "[";  // one piece at a time: GCC 12 warns wrongly about a literal in front of a moved string
   out += join(quoted, ", ");
   return out += "]";
@@ -170,16 +159,17 @@ Fields config_fields(RunConfig* config) {
   Fields fields;
   std::vector<std::string> names;
   for (const Recipe& recipe : recipes()) names.emplace_back(recipe.name);
-  fields.add(
-      {choice_field("recipe", &config->recipe, names, "defaults that belong together: hellora (hot experts), lora (all experts), none"),
-       text_field("model", &config->model, "model folder: config.json, *.safetensors, tokenizer.json")});
+  // What these say is compared by its content when a run is resumed: settings, model and data.
+  fields.add({free_on_resume(choice_field("recipe", &config->recipe, names,
+                                          "defaults that belong together: hellora (hot experts), lora (all experts), none")),
+              free_on_resume(text_field("model", &config->model, "model folder: config.json, *.safetensors, tokenizer.json"))});
   fields.add(data_fields(&config->data));
   fields.add(select_fields(&config->select));
   fields.add(adapter_fields(&config->adapter));
   fields.add(train_fields(&config->train));
   fields.add(compute_fields(&config->compute));
-  fields.add({text_field("output", &config->output, "run folder"),
-              list_field("export", &config->exports, "what `run` writes beside the adapter: peft-full, peft-fused, merged"),
+  fields.add({free_on_resume(text_field("output", &config->output, "run folder")),
+              free_on_resume(list_field("export", &config->exports, "what `run` writes beside the adapter: peft-full, peft-fused, merged")),
               int_field("seed", &config->seed, 0, INT64_MAX, "seed of every random number")});
   return fields;
 }

@@ -1,7 +1,8 @@
 #include "hellora/cli/run_result.h"
 
-#include "hellora/export/formats.h"
+#include "hellora/core/hash.h"
 #include "hellora/io/paths.h"
+#include "hellora/io/staged_folder.h"
 #include "hellora/model/count.h"
 #include "hellora/model/model_dir.h"
 
@@ -22,6 +23,7 @@ Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Pl
   json["coverage_start"] = outcome.result.audit["hot_set_drift"]["coverage_start"];
   json["coverage_end"] = outcome.result.audit["hot_set_drift"]["coverage_end"];
   json["steps"] = outcome.result.steps;
+  if (outcome.best_step > 0) json["best_step"] = outcome.best_step;
   json["tokens"] = outcome.result.tokens;
   json["tokens_per_second"] = outcome.result.tokens_per_second();
   json["audit"] = outcome.result.audit_passed ? "passed" : "failed";
@@ -32,26 +34,36 @@ Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Pl
   return json;
 }
 
-void write_result(const RunConfig& config, Workspace& space, const AdapterSet& adapters, const Dataset& train, const Plan& plan,
-                  const Json& identity, TrainOutcome& outcome) {
-  outcome.makes_adapter = adapters.method().makes_adapter;
-  if (!outcome.makes_adapter) {
-    outcome.adapter = Path(config.output) / "model";
-    write_full_model(*space.checkpoint, space.decoder->shape(), adapters, outcome.adapter);
-    return;
-  }
+void write_run_adapter(const Path& folder, const AdapterSet& adapters, const RunOrigin& origin, int64_t step) {
+  const RunConfig& config = *origin.config;
   // A template that is a file goes along: the adapter must not depend on a path.
-  const bool from_file = config.data.chat_template != "auto" && path_exists(config.data.chat_template);
-  AdapterOrigin origin{plan,
-                       model_hash(*space.decoder),
-                       config.model,
-                       train.format,
-                       config.data.train_on,
-                       from_file ? kAdapterTemplate : config.data.chat_template,
-                       Json{{"seed", config.seed}, {"steps", outcome.result.steps}, {"data_hash", identity["data"]}}};
-  outcome.adapter = Path(config.output) / "adapter";
-  write_adapter(outcome.adapter, adapters, origin, space.decoder->shape());
-  if (from_file) write_text_atomic(outcome.adapter / kAdapterTemplate, read_text(config.data.chat_template));
+  const bool from_file = config.data.chat_template != "auto" && is_file(config.data.chat_template);
+  const AdapterOrigin stored{*origin.plan,
+                             model_hash(*origin.space->decoder),
+                             config.model,
+                             origin.train->format,
+                             config.data.train_on,
+                             from_file ? kAdapterTemplate : config.data.chat_template,
+                             Json{{"seed", config.seed}, {"steps", step}, {"data_hash", hex64(origin.train->hash)}}};
+  write_adapter(folder, adapters, stored, origin.space->decoder->shape());
+  if (from_file) write_text_atomic(folder / kAdapterTemplate, read_text(config.data.chat_template));
+}
+
+Path write_result(const AdapterSet& adapters, const RunOrigin& origin, int64_t step) {
+  const bool adapter = adapters.method().makes_adapter;
+  const Path folder = Path(origin.config->output) / (adapter ? "adapter" : "model");
+  write_staged(folder, true, [&](const Path& staged) {
+    if (adapter) {
+      write_run_adapter(staged, adapters, origin, step);
+    } else {
+      write_full_model(*origin.space->checkpoint, origin.space->decoder->shape(), adapters, staged);
+    }
+  });
+  return folder;
+}
+
+void write_audit(const RunConfig& config, const Json& audit) {
+  write_text_atomic(Path(config.output) / "audit.json", audit.dump(1) + "\n");
 }
 
 }  // namespace hellora

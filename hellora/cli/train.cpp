@@ -4,24 +4,20 @@
 #include "hellora/cli/training.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
+#include "hellora/train/signals.h"
 
 namespace hellora {
 namespace {
 
 class Train : public Command {
  public:
-  void declare(CLI::App& app) override {
-    app.add_option("config", config_, "YAML file, then key=value overrides");
-    app.add_option("overrides", overrides_, "key=value");
-    app.add_option("--resume", resume_, "run folder or checkpoint to continue");
-    app.add_flag("--overwrite", overwrite_, "empty the output folder first");
-  }
+  void declare(CLI::App& app) override { options_.declare(app); }
 
   int run(const Common& common) override {
+    const InterruptGuard guard;
     RunConfig config;
-    const Path file = split_config_argument(&config_, &overrides_);
-    load_run_config(&config, file, overrides_, resume_, common);
-    Prepared prepared = prepare_training(&config, resume_, overwrite_, common.quiet);
+    const RunStart start = options_.load(&config, common);
+    Prepared prepared = prepare_training(&config, start, common.quiet);
     const TrainOutcome outcome = run_training(&config, prepared, common.quiet);
     if (common.json) std::cout << outcome.summary.dump() << "\n";
     if (outcome.evaluated) log_info("evaluation loss " + fixed(outcome.loss_before, 4) + " -> " + fixed(outcome.loss_after, 4));
@@ -30,9 +26,7 @@ class Train : public Command {
   }
 
  private:
-  std::string config_, resume_;
-  std::vector<std::string> overrides_;
-  bool overwrite_ = false;
+  RunOptions options_;
 };
 
 }  // namespace

@@ -4,79 +4,149 @@
 #include "hellora/cli/memory_plan.h"
 #include "hellora/cli/profile_run.h"
 #include "hellora/cli/progress.h"
-#include "hellora/cli/run_identity.h"
 #include "hellora/core/error.h"
+#include "hellora/core/hash.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/eval/perplexity.h"
+#include "hellora/io/paths.h"
 #include "hellora/model/count.h"
+#include "hellora/train/signals.h"
 
 namespace hellora {
 namespace {
 
 constexpr int64_t kTrainPhase = 1;
 
+double per_token(const LossSum& loss) { return loss.sum / static_cast<double>(loss.count); }
+
+/// One training run from its first evaluation to its summary.
+class RunTraining {
+ public:
+  RunTraining(RunConfig* config, Prepared& prepared, bool quiet)
+      : config_(*config),
+        prepared_(prepared),
+        decoder_(*prepared.space.decoder),
+        adapters_(find_sites(decoder_.shape(), config->adapter, prepared.plan, config->given.contains("adapter.rank")), config->adapter,
+                  static_cast<uint64_t>(config->seed), base_reader(prepared.space)),
+        rule_(packing_rule(*config)),
+        drift_(decoder_.shape(), prepared.plan, prepared.eval ? *prepared.eval : prepared.train, prepared.eval.has_value()) {
+    job_.decoder = &decoder_;
+    job_.adapters = &adapters_;
+    job_.data = &prepared.train;
+    job_.config = config->train;
+    job_.packing = rule_;
+    job_.seed = static_cast<uint64_t>(config->seed);
+    job_.phase = kTrainPhase;
+    if (prepared.eval) job_.evaluate = [this](const Decoder& decoder) { return evaluate(decoder); };
+    if (prepared.eval) job_.evaluation_data = hex64(prepared.eval->hash);
+    job_.progress = progress_printer("train", quiet);
+    job_.run_dir = config->output;
+    job_.resume = prepared.resume;
+    job_.resume_command = prepared.resume_command;
+    job_.identity = prepared.identity;
+    job_.audit = true;
+    if (adapters_.method().makes_adapter)
+      job_.write_adapter = [this](const Path& folder, int64_t step) { write_run_adapter(folder, adapters_, origin(), step); };
+  }
+  RunTraining(const RunTraining&) = delete;
+  RunTraining& operator=(const RunTraining&) = delete;
+  ~RunTraining() { decoder_.bind(nullptr); }
+
+  TrainOutcome run() {
+    describe();
+    const LossSum before = drift_.measure(decoder_, rule_, HotDrift::start);  // adapters are not bound yet: this is the base
+    stop_if_interrupted("stopped before the first step; continue with: " + prepared_.resume_command);
+    if (outcome_.evaluated) outcome_.loss_before = per_token(before);
+    decoder_.bind(&adapters_);
+    Trainer trainer(job_);
+    outcome_.result = trainer.run();
+    // Before the last evaluation: whatever happens from here on, what was trained is there.
+    outcome_.adapter = write_result(adapters_, origin(), outcome_.result.steps);
+    write_audit(config_, outcome_.result.audit);
+    tell_early_stop();
+    measure_end();
+    if (config_.train.keep_best) take_best(trainer);
+    finish();
+    return std::move(outcome_);
+  }
+
+ private:
+  RunOrigin origin() const { return {&config_, &prepared_.space, &prepared_.train, &prepared_.plan}; }
+
+  void describe() {
+    const ModelShape& shape = decoder_.shape();
+    outcome_.evaluated = prepared_.eval.has_value();
+    outcome_.makes_adapter = adapters_.method().makes_adapter;
+    outcome_.base = count_base(shape);
+    outcome_.trainable = adapters_.trainable();
+    outcome_.trainable_all_experts = count_trainable(shape, config_.adapter, all_experts(shape));
+    outcome_.forecast = forecast_run(config_, shape, adapters_);
+    log_info("trainable " + with_commas(outcome_.trainable) + " of " + with_commas(outcome_.base) + "; forecast peak memory " +
+             human_bytes(static_cast<double>(outcome_.forecast.total())));
+  }
+
+  LossSum evaluate(const Decoder& decoder) const {
+    return evaluate_dataset(decoder, *prepared_.eval, rule_, {}, [](const PackedBatch&) { return !interrupt_requested(); });
+  }
+
+  void tell_early_stop() const {
+    const Evaluations& e = outcome_.result.evaluations;
+    if (!outcome_.result.stopped_early) return;
+    log_info("stopped early after step " + std::to_string(outcome_.result.steps) + ": " + std::to_string(e.stale) +
+             " evaluations without a lower loss than " + fixed(e.best_loss, 4) + " of step " + std::to_string(e.best_step) +
+             "; a larger train.early_stop, or 0, goes on");
+  }
+
+  void measure_end() {
+    const LossSum after = drift_.measure(decoder_, rule_, HotDrift::end);
+    stop_if_interrupted("stopped in the last evaluation; the result is in " + outcome_.adapter.string() +
+                        ", the summary comes with: " + prepared_.resume_command);
+    if (outcome_.evaluated) outcome_.loss_after = per_token(after);
+  }
+
+  /// With train.keep_best the result is that of the lowest evaluation loss, the last one included.
+  void take_best(Trainer& trainer) {
+    const Evaluations& e = outcome_.result.evaluations;
+    outcome_.best_step = outcome_.result.steps;
+    if (e.best_step == 0 || e.best_step == outcome_.result.steps || outcome_.loss_after < e.best_loss) return;
+    const auto all = list_checkpoints(config_.output);
+    const auto best = all.find(e.best_step);
+    if (best == all.end())
+      throw StateError(config_.output + ": the checkpoint of step " + std::to_string(e.best_step) + ", the best one, is gone");
+    outcome_.best_step = e.best_step;
+    const TrainResult back = trainer.go_back(best->second);
+    outcome_.result.audit = back.audit;
+    outcome_.result.audit_passed = back.audit_passed;
+    outcome_.adapter = write_result(adapters_, origin(), outcome_.best_step);
+    log_info("the result is that of step " + std::to_string(e.best_step) +
+             ", whose evaluation loss was the lowest: " + fixed(e.best_loss, 4));
+    measure_end();
+  }
+
+  void finish() {
+    Json& audit = outcome_.result.audit;
+    audit["hot_set_drift"] = drift_.report();
+    write_audit(config_, audit);
+    outcome_.summary = summary_json(config_, outcome_, prepared_.plan);
+    write_text_atomic(Path(config_.output) / "summary.json", outcome_.summary.dump(1) + "\n");
+    if (outcome_.result.audit_passed) return;
+    throw CheckFailed("audit failed: " + audit["failures"][0].get<std::string>() + " (" + std::to_string(audit["failures"].size()) +
+                      " in all; see " + (Path(config_.output) / "audit.json").string() + ")");
+  }
+
+  const RunConfig& config_;
+  Prepared& prepared_;
+  Decoder& decoder_;
+  AdapterSet adapters_;
+  PackingRule rule_;
+  HotDrift drift_;
+  TrainJob job_;
+  TrainOutcome outcome_;
+};
+
 }  // namespace
 
-TrainOutcome run_training(RunConfig* config, Prepared& prepared, bool quiet) {
-  Workspace& space = prepared.space;
-  Decoder& decoder = *space.decoder;
-  const Dataset& train = prepared.train;
-  const Dataset* eval = prepared.eval ? &*prepared.eval : nullptr;
-  const Plan& plan = prepared.plan;
-  AdapterSet adapters(find_sites(decoder.shape(), config->adapter, plan, config->given.contains("adapter.rank")), config->adapter,
-                      static_cast<uint64_t>(config->seed), base_reader(space));
-  TrainOutcome outcome;
-  outcome.base = count_base(decoder.shape());
-  outcome.trainable = adapters.trainable();
-  outcome.trainable_all_experts = count_trainable(decoder.shape(), config->adapter, all_experts(decoder.shape()));
-  outcome.forecast = forecast_run(*config, decoder.shape(), adapters);
-  log_info("trainable " + with_commas(outcome.trainable) + " of " + with_commas(outcome.base) + "; forecast peak memory " +
-           human_bytes(static_cast<double>(outcome.forecast.total())));
-  const Json identity = run_identity(*config, decoder, train, plan);
-  const PackingRule rule = packing_rule(*config);
-  const auto evaluate = [&](const Decoder& d) { return evaluate_dataset(d, *eval, rule); };
-  const auto per_token = [](const LossSum& loss) { return loss.sum / static_cast<double>(loss.count); };
-  outcome.evaluated = eval != nullptr;
-  // Adapters are not bound yet: this is the base.
-  HotDrift drift(decoder.shape(), plan, eval != nullptr ? *eval : train, eval != nullptr);
-  const LossSum before = drift.measure(decoder, rule, HotDrift::start);
-  if (eval != nullptr) outcome.loss_before = per_token(before);
-
-  decoder.bind(&adapters);
-  const auto unbind = [](Decoder* d) { d->bind(nullptr); };
-  const std::unique_ptr<Decoder, decltype(unbind)> restore(&decoder, unbind);
-  TrainJob job;
-  job.decoder = &decoder;
-  job.adapters = &adapters;
-  job.data = &train;
-  job.config = config->train;
-  job.packing = rule;
-  job.seed = static_cast<uint64_t>(config->seed);
-  job.phase = kTrainPhase;
-  if (eval != nullptr) job.evaluate = evaluate;
-  job.progress = progress_printer("train", quiet);
-  job.run_dir = config->output;
-  job.resume = prepared.resume;
-  job.identity = identity;
-  job.audit = true;
-  outcome.result = hellora::train(job);
-
-  const LossSum after = drift.measure(decoder, rule, HotDrift::end);
-  if (eval != nullptr) outcome.loss_after = per_token(after);
-  outcome.result.audit["hot_set_drift"] = drift.report();
-  write_result(*config, space, adapters, train, plan, identity, outcome);
-  write_text_atomic(Path(config->output) / "audit.json", outcome.result.audit.dump(1) + "\n");
-  // A resumed run may have other paths, threads and evaluation settings than at its start.
-  write_text_atomic(Path(config->output) / "config.yaml", config_yaml(config));
-  outcome.summary = summary_json(*config, outcome, plan);
-  write_text_atomic(Path(config->output) / "summary.json", outcome.summary.dump(1) + "\n");
-  if (!outcome.result.audit_passed) {
-    throw CheckFailed("audit failed: " + outcome.result.audit["failures"][0].get<std::string>() + " (" +
-                      std::to_string(outcome.result.audit["failures"].size()) + " in all; see " +
-                      (Path(config->output) / "audit.json").string() + ")");
-  }
-  return outcome;
-}
+TrainOutcome run_training(RunConfig* config, Prepared& prepared, bool quiet) { return RunTraining(config, prepared, quiet).run(); }
 
 }  // namespace hellora

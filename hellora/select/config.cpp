@@ -8,7 +8,7 @@ std::vector<Field> select_fields(SelectConfig* config) {
   std::vector<std::string> names;
   for (const Policy& policy : policies()) names.emplace_back(policy.name);
   return {
-      text_field("select.plan", &config->plan, "use this plan.json; empty: profile and select"),
+      free_on_resume(text_field("select.plan", &config->plan, "use this plan.json; empty: profile and select")),
       choice_field("select.mode", &config->mode, {"base", "warmup"}, "profile with the base model, or during a short LoRA warm-up"),
       double_field("select.fraction", &config->fraction, 0.0001, 1, "share of the training data to profile"),
       choice_field("select.tokens", &config->tokens, {"all", "label"}, "tokens that count: all, or those that predict a label"),

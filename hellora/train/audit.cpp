@@ -155,6 +155,8 @@ Json Audit::report(bool* passed) const {
   return json;
 }
 
+bool Audit::anything_changed() const { return changed_elements(initial_, adapters_.flat_param().detach()) > 0; }
+
 std::vector<Tensor> Audit::state() const { return {rows_M, reach_M, grad_sq_P}; }
 
 void Audit::load_state(const std::vector<Tensor>& state) {

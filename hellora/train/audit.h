@@ -21,6 +21,9 @@ class Audit : public Observer {
   /// rows got no gradient, a non-finite one, or did not change, or when a frozen tensor changed.
   Json report(bool* passed) const;
 
+  /// Whether any parameter has other bits than before the first step.
+  bool anything_changed() const;
+
   // Accumulators, for checkpoints.
   std::vector<Tensor> state() const;
   void load_state(const std::vector<Tensor>& state);

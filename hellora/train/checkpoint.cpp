@@ -1,21 +1,34 @@
 #include "hellora/train/checkpoint.h"
 
-#include <algorithm>
-#include <filesystem>
-
 #include "hellora/core/error.h"
+#include "hellora/core/finite.h"
+#include "hellora/core/json_object.h"
+#include "hellora/io/paths.h"
+#include "hellora/io/staged_folder.h"
 #include "hellora/model/tensor_io.h"
+#include "hellora/train/identity.h"
 
 namespace hellora {
 namespace {
 
-namespace fs = std::filesystem;
-constexpr const char* kFormat = "hellora.checkpoint/1";
+constexpr const char* kFormat = "hellora.checkpoint/2";
 constexpr const char* kTensors = "state.safetensors";
+constexpr const char* kPrefix = "checkpoint-";
+constexpr int64_t kMostSteps = int64_t{1} << 50, kMostTokens = int64_t{1} << 60;
 
 std::string folder_name(int64_t step) {
   std::string digits = std::to_string(step);
-  return "checkpoint-" + std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits;
+  return kPrefix + std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits;
+}
+
+/// The step that a folder's name says, or -1.
+int64_t named_step(const Path& folder) {
+  const std::string name = folder.filename().string();
+  constexpr size_t kMostDigits = 18;
+  if (!name.starts_with(kPrefix)) return -1;
+  const std::string digits = name.substr(std::string_view(kPrefix).size());
+  const bool number = !digits.empty() && digits.size() <= kMostDigits && digits.find_first_not_of("0123456789") == std::string::npos;
+  return number && folder_name(std::stoll(digits)) == name ? std::stoll(digits) : -1;
 }
 
 /// Every tensor of the state by name, as views of the live buffers.
@@ -36,82 +49,164 @@ std::vector<std::pair<std::string, Tensor>> state_tensors(AdapterSet& adapters, 
   return all;
 }
 
-void check_identity(const Json& saved, const Json& wanted, const std::string& where) {
-  for (const auto& [key, value] : wanted.items()) {
-    if (!saved.contains(key) || saved[key] != value) {
-      throw StateError(where + ": the checkpoint belongs to another run: " + key + " is " +
-                       (saved.contains(key) ? saved[key].dump() : "absent") + ", now " + value.dump());
+Json evaluations_json(const Evaluations& e) {
+  return Json{{"data", e.data}, {"step", e.step}, {"best_step", e.best_step}, {"best_loss", e.best_loss}, {"stale", e.stale}};
+}
+
+Evaluations read_evaluations(const Json& json, const std::string& where, int64_t step) {
+  JsonObject object(json, where + ": evaluations");
+  Evaluations e;
+  e.data = object.text("data");
+  e.step = object.integer("step", 0, step);
+  e.best_step = object.integer("best_step", 0, e.step);
+  e.best_loss = object.number("best_loss", 0, 1e300);
+  e.stale = object.integer("stale", 0, e.step);
+  object.finish(Unknown::refuse);
+  return e;
+}
+
+/// The value of a state tensor; what no run writes is refused.
+Tensor checked_tensor(const SafetensorsFile& file, const std::string& name, const Tensor& like) {
+  const std::string where = file.path().string() + ": tensor " + name;
+  const TensorInfo* info = file.find(name);
+  if (info == nullptr) throw FormatError(where + " is missing");
+  if (info->shape != like.sizes().vec()) throw FormatError(where + " has another shape");
+  Tensor value = read_tensor(*info, file.bytes(*info));
+  if (value.scalar_type() != like.scalar_type()) {
+    throw FormatError(where + " holds " + c10::toString(value.scalar_type()) + "; expected " + c10::toString(like.scalar_type()));
+  }
+  if (value.numel() == 0) return value;
+  const double low = value.min().item<double>(), high = value.max().item<double>();  // both are NaN where one value is
+  finite(low, where);
+  finite(high, where);
+  const bool signless = name.starts_with("exp_avg_sq.") || name.starts_with("audit.");
+  if (signless && !(low >= 0)) throw FormatError(where + " holds a negative value");
+  return value;
+}
+
+void read_tensors(const Path& checkpoint, AdapterSet& adapters, AdamW& optimizer, Audit* audit) {
+  const at::NoGradGuard no_grad;
+  const SafetensorsFile file(checkpoint / kTensors);
+  const auto tensors = state_tensors(adapters, optimizer, audit);
+  for (const auto& [name, tensor] : tensors) checked_tensor(file, name, tensor);  // nothing is changed before all of it is known to be good
+  std::vector<Tensor> counters;
+  for (const auto& [name, tensor] : tensors) {
+    const Tensor value = checked_tensor(file, name, tensor);
+    if (name.starts_with("audit.")) {
+      counters.push_back(value);
+    } else {
+      Tensor(tensor).copy_(value);
     }
   }
+  if (audit != nullptr) audit->load_state(counters);
 }
 
 }  // namespace
 
-void save_checkpoint(const Path& run_dir, const Cursor& cursor, const Json& identity, AdapterSet& adapters, AdamW& optimizer,
-                     const Audit* audit) {
-  const Path final_folder = run_dir / folder_name(cursor.step);
-  const Path folder = run_dir / (folder_name(cursor.step) + ".tmp");
-  std::error_code ignored;
-  fs::remove_all(folder, ignored);
-  make_folder(folder);
-  const auto tensors = state_tensors(adapters, optimizer, audit);
-  std::vector<TensorBytes> bytes;
-  for (const auto& [name, tensor] : tensors) bytes.push_back(tensor_bytes(name, tensor));
-  write_safetensors(folder / kTensors, std::move(bytes), {{"format", kFormat}});
-  Json state{{"format", kFormat},     {"step", cursor.step},     {"epoch", cursor.epoch},
-             {"batch", cursor.batch}, {"tokens", cursor.tokens}, {"optimizer_steps", optimizer.steps_done()},
-             {"identity", identity}};
-  write_text_atomic(folder / "state.json", state.dump(1) + "\n");
-  write_text_atomic(folder / "DONE", "");
-  fs::remove_all(final_folder, ignored);
-  fs::rename(folder, final_folder);  // a checkpoint appears whole or not at all
+bool Evaluations::take(int64_t at_step, double loss) {
+  step = at_step;
+  const bool better = best_step == 0 || loss < best_loss;
+  stale = better ? 0 : stale + 1;
+  if (!better) return false;
+  best_step = at_step;
+  best_loss = loss;
+  return true;
 }
 
-Cursor load_checkpoint(const Path& checkpoint, const Json& identity, AdapterSet& adapters, AdamW& optimizer, Audit* audit) {
+void save_checkpoint(const Path& run_dir, const CheckpointState& state, AdapterSet& adapters, AdamW& optimizer, const Audit* audit,
+                     const AdapterWriter& write_adapter) {
+  const Cursor& cursor = state.cursor;
+  const Json json{{"format", kFormat},
+                  {"step", cursor.step},
+                  {"epoch", cursor.epoch},
+                  {"batch", cursor.batch},
+                  {"tokens", cursor.tokens},
+                  {"optimizer_steps", optimizer.steps_done()},
+                  {"length", {{"epochs", state.length.epochs}, {"max_steps", state.length.max_steps}, {"total", state.length.total}}},
+                  {"evaluations", evaluations_json(state.evaluations)},
+                  {"identity", state.identity}};
+  const auto tensors = state_tensors(adapters, optimizer, audit);
+  // A checkpoint appears whole or not at all.
+  write_staged(run_dir / folder_name(cursor.step), true, [&](const Path& folder) {
+    std::vector<TensorBytes> bytes;
+    for (const auto& [name, tensor] : tensors) bytes.push_back(tensor_bytes(name, tensor));
+    write_safetensors(folder / kTensors, std::move(bytes), {{"format", kFormat}});
+    write_text_atomic(folder / "state.json", json.dump(1) + "\n");
+    if (write_adapter) write_adapter(folder / "adapter", cursor.step);
+    write_text_atomic(folder / "DONE", "");
+  });
+}
+
+CheckpointState read_checkpoint_state(const Path& checkpoint) {
   const std::string where = (checkpoint / "state.json").string();
-  const Json state = parse_json(read_text(checkpoint / "state.json"), where);
-  if (string_member(state, "format", where) != kFormat) throw FormatError(where + ": format is not " + kFormat);
-  check_identity(member(state, "identity", where), identity, where);
-  const SafetensorsFile file(checkpoint / kTensors);
-  std::vector<Tensor> counters;
-  for (auto& [name, tensor] : state_tensors(adapters, optimizer, audit)) {
-    const TensorInfo* info = file.find(name);
-    if (info == nullptr) throw FormatError(file.path().string() + ": tensor " + name + " is missing");
-    if (info->shape != tensor.sizes().vec()) throw FormatError(file.path().string() + ": tensor " + name + " has another shape");
-    const Tensor value = read_tensor(*info, file.bytes(*info));
-    if (name.starts_with("audit.")) {
-      counters.push_back(value);
-    } else {
-      tensor.copy_(value);
-    }
+  const Json json = parse_json(read_text(checkpoint / "state.json"), where);
+  JsonObject object(json, where);
+  if (object.text("format") != kFormat) throw FormatError(where + ": format is not " + kFormat);
+  CheckpointState state;
+  Cursor& cursor = state.cursor;
+  cursor.step = object.integer("step", 1, kMostSteps);
+  cursor.epoch = object.integer("epoch", 0, cursor.step);  // an epoch has at least one step
+  cursor.batch = object.integer("batch", 0, kMostTokens);
+  cursor.tokens = object.integer("tokens", cursor.step, kMostTokens);
+  object.integer("optimizer_steps", cursor.step, cursor.step);
+  JsonObject length(object.at("length"), where + ": length");
+  state.length.epochs = length.number("epochs", 0, 1e6);
+  state.length.max_steps = length.integer("max_steps", 0, kMostSteps);
+  state.length.total = length.integer("total", cursor.step, kMostSteps);
+  length.finish(Unknown::refuse);
+  state.evaluations = read_evaluations(object.at("evaluations"), where, cursor.step);
+  state.identity = object.at("identity");
+  const JsonObject identity(state.identity, where + ": identity");  // an object
+  object.finish(Unknown::refuse);
+  const int64_t named = named_step(checkpoint);
+  if (named >= 0 && named != cursor.step)
+    throw FormatError(where + ": step " + std::to_string(cursor.step) + " does not fit the folder's name");
+  return state;
+}
+
+CheckpointState load_checkpoint(const Path& checkpoint, const Json& identity, AdapterSet& adapters, AdamW& optimizer, Audit* audit) {
+  CheckpointState state = read_checkpoint_state(checkpoint);
+  const std::string difference = identity_difference(state.identity, identity, "the checkpoint");
+  if (!difference.empty()) throw StateError(checkpoint.string() + ": the checkpoint belongs to another run: " + difference);
+  read_tensors(checkpoint, adapters, optimizer, audit);
+  optimizer.set_steps_done(state.cursor.step);
+  return state;
+}
+
+std::map<int64_t, Path> list_checkpoints(const Path& run_dir) {
+  std::map<int64_t, Path> all;
+  if (!is_folder(run_dir)) return all;
+  for (const Path& entry : list_folder(run_dir)) {
+    const int64_t step = named_step(entry);
+    if (step >= 0 && path_exists(entry / "DONE")) all.emplace(step, entry);
   }
-  if (audit != nullptr) audit->load_state(counters);
-  optimizer.set_steps_done(int_member(state, "optimizer_steps", where));
-  return {int_member(state, "step", where), int_member(state, "epoch", where), int_member(state, "batch", where),
-          int_member(state, "tokens", where)};
+  return all;
 }
 
 Path find_checkpoint(const Path& run_dir_or_checkpoint) {
-  if (fs::exists(run_dir_or_checkpoint / "state.json")) {
-    if (!fs::exists(run_dir_or_checkpoint / "DONE")) {
+  if (path_exists(run_dir_or_checkpoint / "state.json")) {
+    if (!path_exists(run_dir_or_checkpoint / "DONE")) {
       throw StateError(run_dir_or_checkpoint.string() + ": the checkpoint is not complete (no DONE file)");
     }
     return run_dir_or_checkpoint;
   }
-  Path best;
-  if (!fs::is_directory(run_dir_or_checkpoint)) return best;
-  int64_t best_step = -1;
-  for (const auto& entry : fs::directory_iterator(run_dir_or_checkpoint)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with("checkpoint-") || name.ends_with(".tmp") || !fs::exists(entry.path() / "DONE")) continue;
-    const std::string where = (entry.path() / "state.json").string();
-    const int64_t step = int_member(parse_json(read_text(where), where), "step", where);
-    if (step > best_step) {
-      best_step = step;
-      best = entry.path();
+  const std::map<int64_t, Path> all = list_checkpoints(run_dir_or_checkpoint);
+  return all.empty() ? Path() : all.rbegin()->second;
+}
+
+void prune_checkpoints(const Path& run_dir, const Retention& retention) {
+  const std::map<int64_t, Path> all = list_checkpoints(run_dir);
+  int64_t kept = 0;
+  for (auto it = all.rbegin(); it != all.rend(); ++it) {
+    const int64_t step = it->first;
+    const bool regular = it == all.rbegin() || (retention.every > 0 && step % retention.every == 0);
+    if (regular && (retention.limit == 0 || kept < retention.limit)) {
+      ++kept;
+    } else if (step != retention.best) {
+      remove_path(it->second / "DONE");  // first, so that what a kill leaves is no checkpoint
+      remove_tree(it->second);
     }
   }
-  return best;
 }
 
 }  // namespace hellora

@@ -17,6 +17,9 @@ struct TrainConfig {
   double weight_decay = 0, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   double max_grad_norm = 1;
   int64_t save_steps = 0, eval_steps = 0;
+  int64_t save_total_limit = 0;  // 0: all
+  bool keep_best = false;
+  int64_t early_stop = 0;  // evaluations without a better loss; 0: never
   double router_aux_loss = 0;
 };
 

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "hellora/core/error.h"
+#include "hellora/core/finite.h"
+#include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/moe/balance.h"
 #include "hellora/train/memory.h"
@@ -29,49 +31,108 @@ struct StepTotals {
   double forward_seconds = 0, backward_seconds = 0, optimizer_seconds = 0;
 };
 
+}  // namespace
+
 class Loop {
  public:
-  explicit Loop(const TrainJob& job) : job_(job), optimizer_(*job.adapters, job.config), total_(total_steps(job)) {
+  explicit Loop(const TrainJob& job)
+      : job_(job), optimizer_(*job.adapters, job.config), length_(run_length(schedule_of(job), job.config)), total_(length_.total) {
     if (job.audit) audit_ = std::make_unique<Audit>(*job.decoder, *job.adapters);
-    if (!job.resume.empty()) cursor_ = load_checkpoint(job.resume, job.identity, *job.adapters, optimizer_, audit_.get());
+    if (!job.resume.empty()) resume();
     metrics_ = std::make_unique<Metrics>(job.run_dir, cursor_.step);
   }
 
   TrainResult run() {
     const InterruptGuard guard;
-    int64_t saved_at = cursor_.step;
-    while (cursor_.step < total_) {
-      if (!one_step()) stop_now(saved_at);
-      const bool last = cursor_.step == total_;
-      if (due(job_.config.eval_steps) && !last) evaluate();
-      if (due(job_.config.save_steps) || last) {
-        save();
-        saved_at = cursor_.step;
-      }
+    saved_at_ = cursor_.step;
+    if (evaluation_due() && evaluations_.step < cursor_.step) {  // a signal had cut it short
+      evaluate();
+      if (save_due()) save();
     }
-    if (audit_ != nullptr) result_.audit = audit_->report(&result_.audit_passed);
-    result_.steps = cursor_.step;
-    result_.tokens = cursor_.tokens;
-    return result_;
+    while (cursor_.step < total_ && !stopped_early()) {
+      if (!one_step()) stop_now();
+      if (evaluation_due()) evaluate();
+      if (save_due()) save();
+    }
+    prune();
+    return result();
+  }
+
+  TrainResult go_back(const Path& checkpoint) {
+    load(checkpoint);
+    return result();
   }
 
  private:
-  bool due(int64_t every) const { return every > 0 && cursor_.step % every == 0; }
+  TrainResult result() {
+    if (audit_ != nullptr) report_audit();
+    result_.steps = cursor_.step;
+    result_.tokens = cursor_.tokens;
+    result_.evaluations = evaluations_;
+    result_.stopped_early = stopped_early();
+    return result_;
+  }
+
+  void report_audit() {
+    result_.audit = audit_->report(&result_.audit_passed);
+    if (audit_->anything_changed()) return;
+    result_.audit["failures"].push_back("nothing was trained: every parameter has the bits that it had before");
+    result_.audit["verdict"] = "failed";
+    result_.audit_passed = false;
+  }
+
+  bool due(int64_t every) const { return every > 0 && cursor_.step > 0 && cursor_.step % every == 0; }
+  /// The last step's evaluation is the caller's.
+  bool evaluation_due() const { return job_.evaluate && due(job_.config.eval_steps) && cursor_.step < total_; }
+  bool best_now() const { return job_.config.keep_best && evaluations_.best_step == cursor_.step; }
+  bool stopped_early() const { return job_.config.early_stop > 0 && evaluations_.stale >= job_.config.early_stop; }
+  bool save_due() const { return due(job_.config.save_steps) || cursor_.step == total_ || best_now() || stopped_early(); }
+
+  CheckpointState load(const Path& checkpoint) {
+    CheckpointState state = load_checkpoint(checkpoint, job_.identity, *job_.adapters, optimizer_, audit_.get());
+    check_cursor(state.cursor, schedule_of(job_), checkpoint);
+    cursor_ = state.cursor;
+    return state;
+  }
+
+  void resume() {
+    const CheckpointState state = load(job_.resume);
+    refuse_shorter(state, length_, job_.resume);
+    tell_longer(state, length_, job_.config);
+    if (state.evaluations.data == job_.evaluation_data) {
+      evaluations_ = state.evaluations;
+    } else if (state.evaluations.step > 0 && (job_.config.keep_best || job_.config.early_stop > 0)) {
+      log_warn("other evaluation data than before: train.keep_best and train.early_stop begin anew");
+    }
+  }
 
   void save() {
-    if (!job_.run_dir.empty()) save_checkpoint(job_.run_dir, cursor_, job_.identity, *job_.adapters, optimizer_, audit_.get());
+    saved_at_ = cursor_.step;
+    if (job_.run_dir.empty()) return;
+    save_checkpoint(job_.run_dir, {cursor_, length_, evaluations_, job_.identity}, *job_.adapters, optimizer_, audit_.get(),
+                    job_.write_adapter);
+    prune();
+  }
+
+  void prune() const {
+    const TrainConfig& config = job_.config;
+    if (job_.run_dir.empty() || (config.save_total_limit == 0 && !config.keep_best)) return;
+    prune_checkpoints(job_.run_dir, {config.save_total_limit, config.save_steps, config.keep_best ? evaluations_.best_step : 0});
   }
 
   void evaluate() {
-    if (!job_.evaluate) return;
-    const LossSum loss = job_.evaluate(*job_.decoder);
-    metrics_->eval_line(cursor_.step, loss.sum / static_cast<double>(loss.count));
+    const LossSum sum = job_.evaluate(*job_.decoder);
+    if (interrupt_requested()) stop_now();
+    const double loss = finite(sum.sum / static_cast<double>(sum.count), "the evaluation loss after step " + std::to_string(cursor_.step));
+    metrics_->eval_line(cursor_.step, loss);
+    evaluations_.data = job_.evaluation_data;
+    evaluations_.take(cursor_.step, loss);
   }
 
-  [[noreturn]] void stop_now(int64_t saved_at) {
-    if (saved_at != cursor_.step && cursor_.step > 0) save();
+  [[noreturn]] void stop_now() {
+    if (saved_at_ != cursor_.step && cursor_.step > 0) save();
     throw Interrupted("stopped after step " + std::to_string(cursor_.step) +
-                      (job_.run_dir.empty() ? std::string() : "; continue with --resume " + job_.run_dir.string()));
+                      (job_.resume_command.empty() ? std::string() : "; continue with: " + job_.resume_command));
   }
 
   /// The micro-batches of the next step; moves `next` past them.
@@ -205,31 +266,26 @@ class Loop {
 
   const TrainJob& job_;
   AdamW optimizer_;
-  int64_t total_, steps_here_ = 0;
+  Length length_;
+  int64_t total_ = 0, steps_here_ = 0, saved_at_ = 0;
   std::unique_ptr<Audit> audit_;
   std::unique_ptr<Metrics> metrics_;
   Cursor cursor_;
+  Evaluations evaluations_;
   TrainResult result_;
   std::vector<std::vector<int64_t>> batches_;
   int64_t epoch_loaded_ = -1;
 };
 
-}  // namespace
+Schedule schedule_of(const TrainJob& job) { return {job.data, job.packing, job.seed, job.config.grad_accumulation}; }
 
-int64_t total_steps(const TrainJob& job) {
-  if (job.config.max_steps > 0) return job.config.max_steps;
-  int64_t total = 0;
-  const auto whole = static_cast<int64_t>(job.config.epochs);
-  const auto steps_of = [&](int64_t epoch) {
-    const auto batches = static_cast<int64_t>(epoch_batches(*job.data, job.packing, job.seed, epoch).size());
-    return (batches + job.config.grad_accumulation - 1) / job.config.grad_accumulation;
-  };
-  for (int64_t epoch = 0; epoch < whole; ++epoch) total += steps_of(epoch);
-  const double rest = job.config.epochs - static_cast<double>(whole);
-  if (rest > 0) total += static_cast<int64_t>(std::ceil(rest * static_cast<double>(steps_of(whole))));
-  return total;
-}
+int64_t total_steps(const TrainJob& job) { return run_length(schedule_of(job), job.config).total; }
 
-TrainResult train(const TrainJob& job) { return Loop(job).run(); }
+Trainer::Trainer(const TrainJob& job) : loop_(std::make_unique<Loop>(job)) {}
+Trainer::~Trainer() = default;
+TrainResult Trainer::run() { return loop_->run(); }
+TrainResult Trainer::go_back(const Path& checkpoint) { return loop_->go_back(checkpoint); }
+
+TrainResult train(const TrainJob& job) { return Trainer(job).run(); }
 
 }  // namespace hellora

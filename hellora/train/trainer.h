@@ -6,6 +6,7 @@
 #include "hellora/model/loss.h"
 #include "hellora/train/checkpoint.h"
 #include "hellora/train/config.h"
+#include "hellora/train/length.h"
 #include "hellora/train/metrics.h"
 
 namespace hellora {
@@ -28,10 +29,13 @@ struct TrainJob {
   int64_t phase = 1;  // separates the random streams of warm-up and training
   std::vector<Observer*> observers;
   std::function<void(const PackedBatch&)> before_batch;
-  std::function<LossSum(const Decoder&)> evaluate;  // may be empty
+  std::function<LossSum(const Decoder&)> evaluate;  // may be empty; may stop early once interrupt_requested(), its result is then dropped
+  std::string evaluation_data;                      // hash of what `evaluate` measures on
   std::function<void(const StepReport&)> progress;  // may be empty
   Path run_dir;                                     // empty: nothing is written
   Path resume;                                      // a checkpoint; empty: from the start
+  std::string resume_command;                       // what the user types to go on, for messages
+  AdapterWriter write_adapter;                      // into each checkpoint; may be empty
   Json identity = Json::object();
   bool audit = false;
 };
@@ -42,15 +46,39 @@ struct TrainResult {
   double last_loss = 0;
   Json audit;  // when asked for
   bool audit_passed = true;
+  Evaluations evaluations;     // those between steps
+  bool stopped_early = false;  // train.early_stop
   double tokens_per_second() const { return seconds > 0 ? static_cast<double>(step_tokens) / seconds : 0; }
   int64_t step_tokens = 0;  // tokens of the steps taken here
 };
 
+/// The batches that a job goes through.
+Schedule schedule_of(const TrainJob& job);
+
 /// Optimizer steps that the configuration asks for.
 int64_t total_steps(const TrainJob& job);
 
-/// Trains. Throws Interrupted after the first Ctrl-C (state saved when there is a run directory) and CheckFailed on a
-/// non-finite loss or gradient (nothing of that step is applied).
+class Loop;
+
+/// One training. The job must outlive it, with its adapters as they are before the first step.
+class Trainer {
+ public:
+  explicit Trainer(const TrainJob& job);
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+  ~Trainer();
+
+  /// Trains. Throws Interrupted after the first Ctrl-C (state saved when there is a run directory) and CheckFailed on a
+  /// non-finite loss or gradient (nothing of that step is applied).
+  TrainResult run();
+  /// Puts parameters and audit back to a checkpoint of this run; the result is what a run to there would have had.
+  TrainResult go_back(const Path& checkpoint);
+
+ private:
+  std::unique_ptr<Loop> loop_;
+};
+
+/// A training that nobody goes back in.
 TrainResult train(const TrainJob& job);
 
 }  // namespace hellora

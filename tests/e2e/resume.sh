@@ -10,7 +10,7 @@ settings=("model=$model" "data.train=$scratch/train.jsonl" "data.eval=$scratch/e
 # How far a run is, as its files tell.
 lines() { [ -f "$1/metrics.jsonl" ] && [ "$(wc -l <"$1/metrics.jsonl")" -ge "$2" ]; }
 profiling() { grep -q '^profile 1/' "$1"; }
-saving() { compgen -G "$1/checkpoint-*.tmp" >/dev/null; }
+saving() { compgen -G "$1/.checkpoint-*.tmp-*" >/dev/null; }
 saved() { [ -f "$1/checkpoint-$2/DONE" ]; }
 
 # Starts the run (or resumes it), waits for the moment and kills the process: the moment must come before the run ends.
@@ -64,7 +64,7 @@ killed_often() {
   done
   rm -r "$folder/checkpoint-000011"
   works "often: resume from the folder alone" train --quiet --resume "$folder"
-  rm -rf "$folder/checkpoint-000010.tmp"
+  check "often: nothing temporary is left" test -z "$(find "$folder" -name '*.tmp*')"
   check "often: the same bytes as without" same_run "$scratch/whole" "$folder"
 }
 
@@ -92,6 +92,35 @@ from_a_ranked_plan() {
   check "a plan with ranks: the same bytes" same_run "$folder" "$scratch/ranked_again"
 }
 
+# A finished run may become longer: with a constant rate it is then the run of that length.
+longer() {
+  local folder=$scratch/longer constant=(train.schedule=constant train.warmup_ratio=0 train.save_total_limit=2 --quiet)
+  need train "${settings[@]}" "${constant[@]}" "output=$scratch/long"
+  need train "${settings[@]}" "${constant[@]}" "output=$folder" train.max_steps=8
+  call train --resume "$folder" "train.max_steps=$steps"
+  check "longer: exit code 0" test $? -eq 0
+  check "longer: says so" grep -q '^info: the run goes on from step 8 to 12 (it had 8 steps)' "$scratch/err"
+  check "longer: the same bytes" same_files "$scratch/long" "$folder" adapter/adapter_model.safetensors adapter/hellora.json \
+    checkpoint-000012/state.safetensors checkpoint-000012/state.json
+  check "longer: the same losses" diff <(metrics "$scratch/long") <(metrics "$folder")
+  check "longer: train.save_total_limit" test "$(cd "$folder" && echo checkpoint-*)" = "checkpoint-000008 checkpoint-000012"
+  works "longer: twice" train --quiet --resume "$folder"
+  cp -r "$scratch/whole" "$scratch/cosine"
+  call train --resume "$scratch/cosine" train.max_steps=13
+  check "longer, cosine: says that it is another schedule" grep -q '^warning: .*cosine schedule over 13 steps' "$scratch/err"
+  call train --resume "$scratch/whole/checkpoint-000004" train.max_steps=13
+  check "longer, from before the end: exit code 2" test $? -eq 2
+  check "longer, from before the end: says why" grep -q '^error: .*later checkpoints.*another output' "$scratch/err"
+}
+
+# Each checkpoint holds its adapter for use.
+checkpoint_adapters() {
+  local whole=$scratch/whole
+  check "the last checkpoint's adapter is the result" same_files "$whole/adapter" "$whole/checkpoint-000012/adapter" \
+    adapter_model.safetensors adapter_config.json hellora.json
+  works "a checkpoint's adapter" eval --quiet --model "$model" --adapter "$whole/checkpoint-000004/adapter" --data "$scratch/eval.jsonl"
+}
+
 # `run` resumes its own output folder.
 run_resumes() {
   local folder=$scratch/recipe process
@@ -101,6 +130,8 @@ run_resumes() {
   kill -9 $process
   wait $process 2>/dev/null
   works "run --resume" run "${settings[@]}" --quiet "output=$folder" --resume
+  rm -r "$folder/checkpoint-000012" "$folder/adapter"
+  works "run --resume RUN alone" run --quiet --resume "$folder"
   check "run --resume: the same bytes as train" same_run "$scratch/whole" "$folder"
 }
 
@@ -118,19 +149,19 @@ changed_configuration() {
   cp -r "$scratch/whole" "$scratch/kept"
   cp -r "$scratch/whole" "$scratch/before"
   tiny_model "$scratch/other" 2
-  refused training train.lr=1e-3
-  refused training train.max_steps=20
-  refused adapter adapter.rank=8
-  refused adapter adapter.dropout=0
-  refused adapter compute.saved=bf16
-  refused seed seed=9
-  refused select select.k=2
-  refused select select.policy=random
+  refused 'train.lr is 0.005 in the checkpoint, now 0.001' train.lr=1e-3
+  refused 'train.max_steps is 12.* in the checkpoint, now 8 steps' train.max_steps=8
+  refused 'adapter.rank is 4 in the checkpoint, now 8' adapter.rank=8
+  refused 'adapter.dropout is 0.1 in the checkpoint, now 0' adapter.dropout=0
+  refused 'compute.saved is fp32 in the checkpoint, now bf16' compute.saved=bf16
+  refused 'seed is 0 in the checkpoint, now 9' seed=9
+  refused 'select.k is 3 in the checkpoint, now 2' select.k=2
+  refused 'select.policy is hot in the checkpoint, now random; train.lr is' select.policy=random train.lr=1
   need select --quiet --profile "$scratch/whole/profile.json" --policy cold --k 3 --out "$scratch/cold.json"
-  refused select "select.plan=$scratch/cold.json"
-  refused data "data.train=$scratch/eval.jsonl"
-  refused data data.max_length=64
-  refused model "model=$scratch/other"
+  refused 'select.plan is hash' "select.plan=$scratch/cold.json"
+  refused 'data.train is hash' "data.train=$scratch/eval.jsonl"
+  refused 'data.max_length is 512 in the checkpoint, now 500' data.max_length=500
+  refused 'model is hash' "model=$scratch/other"
   rm "$scratch/kept/checkpoint-000008/DONE" "$scratch/before/checkpoint-000008/DONE"
   call train "${settings[@]}" "output=$scratch/kept" --resume "$scratch/kept/checkpoint-000008"
   check "a checkpoint without DONE: exit code 2" test $? -eq 2
@@ -152,5 +183,7 @@ killed_often
 from_a_checkpoint
 from_a_ranked_plan
 run_resumes
+longer
+checkpoint_adapters
 changed_configuration
 finish

@@ -123,18 +123,24 @@ TEST(AuditFault, AChangedFrozenWeightIsFound) {
   }
 }
 
-TEST(AuditRun, TooFewRowsOrNoLearningRateIsAWarning) {
+TEST(AuditRun, TooFewRowsAreAWarning) {
   TinyRun few;
   few.data = random_dataset(1, 6, 5);  // two supervised rows
   few.job.config.max_steps = 1;
   const TrainResult result = few.go();
   EXPECT_TRUE(result.audit_passed) << result.audit["failures"].dump();
   EXPECT_CONTAINS(result.audit["warnings"].dump(), "rows reached the loss; too few to judge");
+}
+
+TEST(AuditRun, NothingTrainedIsNoSuccess) {
   TinyRun still;
-  still.job.config.lr = 0;
+  still.data = random_dataset(1, 6, 5);  // too few rows to judge any member by itself
+  still.job.config.max_steps = 1;
+  still.job.config.lr = 1e-300;
   const TrainResult unmoved = still.go();
-  EXPECT_TRUE(unmoved.audit_passed);
-  EXPECT_EQ(unmoved.audit["warnings"].size(), unmoved.audit["sites"].size());
+  EXPECT_FALSE(unmoved.audit_passed);
+  EXPECT_CONTAINS(unmoved.audit["failures"].dump(), "nothing was trained");
+  EXPECT_EQ(unmoved.audit["verdict"], "failed");
 }
 
 /// The audit's failures after one step without any gradient, in which `rows` rows all go to expert 1 of layer `layer`.

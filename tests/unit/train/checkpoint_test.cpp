@@ -1,6 +1,8 @@
 // Checkpoints: exact resume, and the refusal of what does not belong or is not whole.
 #include <filesystem>
 
+#include "hellora/io/safetensors.h"
+#include "hellora/model/tensor_io.h"
 #include "tests/unit/train/tiny.h"
 
 namespace hellora::testing {
@@ -98,11 +100,11 @@ TEST(CheckpointLoad, RefusesAnotherRun) {
     Json other = identity;
     other[key] = "another";
     const string error = error_of<StateError>([&] { load(saved.at(8), other); });
-    EXPECT_CONTAINS(error, "belongs to another run: " + key + " is " + value.dump() + ", now \"another\"");
+    EXPECT_CONTAINS(error, "belongs to another run: " + key + " is " + value.get<string>() + " in the checkpoint, now another");
   }
   Json more = identity;
   more["plan"] = "x";
-  EXPECT_CONTAINS(error_of<StateError>([&] { load(saved.at(8), more); }), "plan is absent");
+  EXPECT_CONTAINS(error_of<StateError>([&] { load(saved.at(8), more); }), "plan is absent in the checkpoint, now x");
   AdapterConfig rank = with_dropout();
   rank.rank = 4;
   EXPECT_CONTAINS(error_of<FormatError>([&] { load(saved.at(8), identity, rank); }), "has another shape");
@@ -129,6 +131,121 @@ TEST(CheckpointLoad, RefusesDamage) {
   EXPECT_CONTAINS(error_of<FormatError>([&] { load(saved.at(8), identity); }), "format is not");
   fs::remove(json);
   EXPECT_CONTAINS(error_of<DataError>([&] { load(saved.at(8), identity); }), "state.json");
+}
+
+TEST(CheckpointLoad, RefusesNumbersThatNoRunWrites) {
+  const Saved saved;
+  const Path json = saved.at(8) / "state.json";
+  const Json good = parse_json(slurp(json), "state");
+  const std::vector<std::pair<string, Json>> bad = {{"/batch", -1},
+                                                    {"/batch", int64_t{1} << 62},
+                                                    {"/step", -4},
+                                                    {"/step", 0},
+                                                    {"/step", 7},
+                                                    {"/step", int64_t{1} << 62},
+                                                    {"/step", 8.5},
+                                                    {"/epoch", -1},
+                                                    {"/epoch", 9},
+                                                    {"/tokens", -1},
+                                                    {"/tokens", 3},
+                                                    {"/optimizer_steps", 0},
+                                                    {"/optimizer_steps", int64_t{1} << 62},
+                                                    {"/length/total", 7},
+                                                    {"/length/total", -1},
+                                                    {"/length/epochs", -1},
+                                                    {"/evaluations/stale", -1},
+                                                    {"/evaluations/best_step", 9},
+                                                    {"/evaluations/best_loss", nullptr},
+                                                    {"/identity", 3},
+                                                    {"/unheard", 1}};
+  for (const auto& [where, value] : bad) {
+    Json state = good;
+    state[Json::json_pointer(where)] = value;
+    put_file(json, state.dump());
+    EXPECT_CONTAINS(error_of<FormatError>([&] { read_checkpoint_state(saved.at(8)); }), "state.json") << where << " " << value;
+  }
+  put_file(json, good.dump());
+  EXPECT_EQ(read_checkpoint_state(saved.at(8)).cursor.step, 8);
+}
+
+/// In range each, but not reached together.
+TEST(CheckpointLoad, RefusesACursorThatTheBatchesDoNotReach) {
+  const Saved saved;
+  const Path json = saved.at(8) / "state.json";
+  const Json good = parse_json(slurp(json), "state");
+  for (const auto& [epoch, batch] : std::vector<std::pair<int64_t, int64_t>>{{2, 1}, {1, 2}, {0, 3}, {2, 99}}) {
+    Json state = good;
+    state["epoch"] = epoch;
+    state["batch"] = batch;
+    put_file(json, state.dump());
+    TinyRun rest(with_dropout());
+    rest.data = saved.run.data;
+    rest.job.config = saved.run.job.config;
+    rest.job.resume = saved.at(8);
+    EXPECT_CONTAINS(error_of<FormatError>([&] { rest.go(); }), "state.json") << epoch << " " << batch;
+  }
+}
+
+TEST(CheckpointLoad, RefusesTensorsOfAnotherTypeOrWithNonsense) {
+  const Saved saved;
+  const Path path = saved.at(8) / "state.safetensors";
+  const string whole = slurp(path);
+  const auto rewrite = [&](const string& name, const std::function<Tensor(const Tensor&)>& change) {
+    put_file(path, whole);
+    const SafetensorsFile file(path);
+    std::vector<std::pair<string, Tensor>> tensors;
+    for (const TensorInfo& info : file.tensors()) {
+      const Tensor value = read_tensor(info, file.bytes(info));
+      tensors.emplace_back(info.name, info.name == name ? change(value) : value);
+    }
+    std::vector<TensorBytes> bytes;
+    for (const auto& [tensor_name, tensor] : tensors) bytes.push_back(tensor_bytes(tensor_name, tensor));
+    write_safetensors(path, std::move(bytes), {});
+  };
+  TinyRun fresh(with_dropout());
+  const string name = fresh.adapters->specs()[0].name;
+  const Json identity = saved.run.job.identity;
+  rewrite("param." + name, [](const Tensor& t) { return t.to(at::kLong); });
+  EXPECT_CONTAINS(error_of<FormatError>([&] { load(saved.at(8), identity); }), "param." + name + " holds Long");
+  rewrite("param." + name, [](const Tensor& t) { return t * std::numeric_limits<float>::quiet_NaN(); });
+  EXPECT_CONTAINS(error_of<CheckFailed>([&] { load(saved.at(8), identity); }), "param." + name + " is nan");
+  rewrite("exp_avg_sq." + name, [](const Tensor& t) { return t - 1; });
+  EXPECT_CONTAINS(error_of<FormatError>([&] { load(saved.at(8), identity); }), "exp_avg_sq." + name + " holds a negative value");
+  rewrite("audit.rows", [](const Tensor& t) { return t - 1000000; });
+  EXPECT_CONTAINS(error_of<FormatError>([&] { load(saved.at(8), identity); }), "audit.rows holds a negative value");
+}
+
+std::vector<int64_t> steps_in(const Path& folder) {
+  std::vector<int64_t> steps;
+  for (const auto& [step, path] : list_checkpoints(folder)) steps.push_back(step);
+  return steps;
+}
+
+TEST(CheckpointPrune, KeepsTheNewestAndTheBest) {
+  using Steps = std::vector<int64_t>;
+  const auto left = [](const Retention& retention) {
+    const Saved saved;  // 2 4 6 8
+    prune_checkpoints(saved.folder.path(), retention);
+    return steps_in(saved.folder.path());
+  };
+  EXPECT_EQ(left({2, 2, 0}), (Steps{6, 8}));
+  EXPECT_EQ(left({1, 2, 4}), (Steps{4, 8}));
+  EXPECT_EQ(left({1, 2, 8}), (Steps{8}));
+  EXPECT_EQ(left({0, 4, 2}), (Steps{2, 4, 8}));  // 6 is none of the regular ones: it was a best one once, or saved by Ctrl-C
+  EXPECT_EQ(left({9, 2, 0}), (Steps{2, 4, 6, 8}));
+}
+
+TEST(CheckpointSave, LeavesNothingWhenItFails) {
+  const TempFolder folder;
+  TinyRun run(with_dropout());
+  run.job.run_dir = folder.path();
+  run.job.config.save_steps = 2;
+  run.job.write_adapter = [](const Path&, int64_t) { throw DataError("cannot write: no space"); };
+  EXPECT_CONTAINS(error_of<DataError>([&] { run.go(); }), "no space");
+  for (const auto& entry : fs::directory_iterator(folder.path())) {
+    const string name = entry.path().filename().string();
+    EXPECT_EQ(name.find("checkpoint"), string::npos) << name;
+  }
 }
 
 }  // namespace

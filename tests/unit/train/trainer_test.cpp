@@ -160,5 +160,147 @@ TEST(Trainer, EvaluatesBetweenStepsAndReportsProgress) {
   EXPECT_EQ(evaluated, (std::vector<int64_t>{2, 4}));  // the last step's evaluation belongs to the caller
 }
 
+/// Evaluation losses by step, then 9 for ever.
+std::function<LossSum(const Decoder&)> losses_of(std::vector<double> losses, size_t* asked) {
+  return [losses, asked](const Decoder&) {
+    const size_t i = (*asked)++;
+    return LossSum{i < losses.size() ? losses[i] : 9.0, 1};
+  };
+}
+
+TEST(Trainer, KeepsTheBestAndGoesBackToIt) {
+  const TempFolder folder;
+  TinyRun run;
+  size_t asked = 0;
+  run.job.run_dir = folder.path();
+  run.job.config.eval_steps = 1;
+  run.job.config.keep_best = true;
+  run.job.config.save_total_limit = 1;
+  run.job.evaluate = losses_of({5, 3, 4, 3}, &asked);  // a tie is no better
+  run.job.evaluation_data = "rows";
+  std::vector<Tensor> after;
+  run.job.progress = [&](const StepReport&) { after.push_back(run.adapters->flat_param().clone()); };
+  run.job.decoder = run.model.decoder.get();
+  run.job.adapters = run.adapters.get();
+  run.job.data = &run.data;
+  run.model.decoder->bind(run.adapters.get());
+  Trainer trainer(run.job);
+  const TrainResult result = trainer.run();
+  EXPECT_EQ(asked, 5U);  // the last step's evaluation belongs to the caller
+  EXPECT_EQ(result.evaluations.best_step, 2);
+  EXPECT_EQ(result.evaluations.best_loss, 3);
+  EXPECT_EQ(result.evaluations.stale, 3);
+  const auto kept = list_checkpoints(folder.path());
+  ASSERT_EQ(kept.size(), 2U);
+  EXPECT_EQ(kept.begin()->first, 2);
+  EXPECT_EQ(kept.rbegin()->first, 6);
+  EXPECT_TRUE(same_bytes(run.adapters->flat_param(), after[5]));
+  const TrainResult back = trainer.go_back(kept.at(2));
+  EXPECT_TRUE(same_bytes(run.adapters->flat_param(), after[1]));
+  EXPECT_EQ(back.steps, 2);
+  run.model.decoder->bind(nullptr);
+}
+
+TEST(Trainer, StopsEarlyAndStaysStopped) {
+  const TempFolder folder;
+  size_t asked = 0;
+  const auto prepared = [&](int64_t patience) {
+    auto run = std::make_unique<TinyRun>();
+    run->job.run_dir = folder.path();
+    run->job.config.eval_steps = 1;
+    run->job.config.early_stop = patience;
+    run->job.evaluation_data = "rows";
+    run->job.evaluate = losses_of({5, 3, 4, 4, 1}, &asked);
+    return run;
+  };
+  const TrainResult first = prepared(2)->go();
+  EXPECT_TRUE(first.stopped_early);
+  EXPECT_EQ(first.steps, 4);
+  EXPECT_EQ(find_checkpoint(folder.path()), folder / "checkpoint-000004");
+  const auto again = prepared(2), longer = prepared(3);
+  again->job.resume = longer->job.resume = folder / "checkpoint-000004";
+  EXPECT_EQ(again->go().steps, 4);
+  EXPECT_EQ(asked, 4U);
+  const TrainResult rest = longer->go();
+  EXPECT_EQ(rest.steps, 6);
+  EXPECT_EQ(rest.evaluations.best_step, 5);
+}
+
+TEST(Trainer, AnEvaluationThatASignalCutShortIsMadeUpFor) {
+  const auto prepared = [](const TempFolder& folder) {
+    auto run = std::make_unique<TinyRun>();
+    run->job.run_dir = folder.path();
+    run->job.config.eval_steps = 2;
+    run->job.config.save_steps = 2;
+    run->job.evaluation_data = "rows";
+    run->job.evaluate = [](const Decoder& decoder) { return LossSum{static_cast<double>(decoder.shape().layers), 1}; };
+    return run;
+  };
+  const TempFolder whole, folder;
+  prepared(whole)->go();
+  const auto stopped = prepared(folder);
+  stopped->job.evaluate = [](const Decoder&) {
+    std::raise(SIGTERM);
+    return LossSum{77, 1};
+  };
+  EXPECT_CONTAINS(error_of<Interrupted>([&] { stopped->go(); }), "stopped after step 2");
+  const auto rest = prepared(folder);
+  rest->job.resume = find_checkpoint(folder.path());
+  rest->go();
+  for (const char* name : {"checkpoint-000002", "checkpoint-000004", "checkpoint-000006"}) {
+    EXPECT_EQ(slurp(folder / name / "state.json"), slurp(whole / name / "state.json"));
+    EXPECT_EQ(slurp(folder / name / "state.safetensors"), slurp(whole / name / "state.safetensors"));
+  }
+  std::vector<std::string> lines;
+  for (const TempFolder* one : {&whole, &folder}) {
+    std::string text;
+    for_each_json_line(*one / "metrics.jsonl", [&](int64_t, const Json& line) {
+      text += line["step"].dump() + (line.contains("eval_loss") ? "e" + line["eval_loss"].dump() : "") + " ";
+    });
+    lines.push_back(text);
+  }
+  EXPECT_EQ(lines[0], lines[1]);
+}
+
+TEST(Trainer, AFinishedRunMayBecomeLonger) {
+  const auto trained = [](const TempFolder& folder, int64_t steps, const Path& resume, const std::string& schedule) {
+    TinyRun run;
+    run.job.run_dir = folder.path();
+    run.job.config.schedule = schedule;
+    run.job.config.warmup_ratio = 0;
+    run.job.config.max_steps = steps;
+    run.job.resume = resume;
+    run.go();
+    return run.adapters->flat_param().clone();
+  };
+  const TempFolder whole, folder;
+  const Tensor wanted = trained(whole, 6, {}, "constant");
+  trained(folder, 4, {}, "constant");
+  EXPECT_TRUE(same_bytes(trained(folder, 6, folder / "checkpoint-000004", "constant"), wanted));
+  EXPECT_EQ(slurp(folder / "checkpoint-000006" / "state.safetensors"), slurp(whole / "checkpoint-000006" / "state.safetensors"));
+  EXPECT_EQ(slurp(folder / "checkpoint-000006" / "state.json"), slurp(whole / "checkpoint-000006" / "state.json"));
+  const std::string error = error_of<StateError>([&] { trained(folder, 5, folder / "checkpoint-000006", "constant"); });
+  EXPECT_CONTAINS(error, "the run has 6 steps (train.max_steps is 6, train.epochs is 1.0) in the checkpoint, now 5 steps");
+}
+
+/// Sends itself a signal after the second step.
+class StopSignal : public ::testing::TestWithParam<int> {};
+
+TEST_P(StopSignal, SavesAndAnIgnoredOneDoesNot) {
+  const auto run = [&] {
+    TinyRun one;
+    one.job.progress = [&](const StepReport& step) {
+      if (step.step == 2) std::raise(GetParam());
+    };
+    return one.go();
+  };
+  EXPECT_CONTAINS(error_of<Interrupted>(run), "stopped after step 2");
+  const auto before = std::signal(GetParam(), SIG_IGN);  // as nohup does
+  EXPECT_EQ(run().steps, 6);
+  EXPECT_EQ(std::signal(GetParam(), before), SIG_IGN);  // and it stays so
+}
+
+INSTANTIATE_TEST_SUITE_P(All, StopSignal, ::testing::Values(SIGINT, SIGTERM, SIGHUP, SIGQUIT));
+
 }  // namespace
 }  // namespace hellora::testing
