@@ -19,7 +19,7 @@ LADDER = {
     "tensor": (("kernels",), True),
     "adapters": (("tensor", "io"), True),
     "moe": (("adapters",), True),
-    "model": (("moe",), True),
+    "model": (("moe", "text"), True),
     "select": (("model", "data"), True),
     "train": (("model", "data"), True),
     "eval": (("model", "data"), True),

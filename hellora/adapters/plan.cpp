@@ -2,28 +2,33 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/json_text.h"
+#include "hellora/core/json_object.h"
+#include "hellora/core/printable.h"
 
 namespace hellora {
 namespace {
 
 constexpr const char* kFormat = "hellora.plan/1";
 
+constexpr int64_t kMaxLayers = 4096, kMaxExperts = 65536, kMaxRank = 65536;  // as the configuration and config.json bound them
+
 LayerPlan layer_from_json(const Json& json, const std::string& where) {
   LayerPlan layer;
-  layer.layer = int_member(json, "layer", where);
-  layer.coverage = double_or(json, "coverage", 0, where);
-  const std::string place = where + ", layer " + std::to_string(layer.layer);
-  const auto experts = ints_member(json, "experts", place);
-  const Json& ranks = member(json, "ranks", place);
+  layer.layer = JsonObject(json, where).integer("layer", 0, kMaxLayers - 1);
+  JsonObject object(json, where + ", layer " + std::to_string(layer.layer));
+  const std::string& place = object.where();
+  layer.coverage = object.number_or("coverage", 0, 0, 1 + 1e-6);  // a quotient of sums may round up
+  const auto experts = object.integers("experts", 0, kMaxExperts - 1);
+  const Json& ranks = object.at("ranks");
   if (!ranks.is_array() || ranks.size() != experts.size()) throw FormatError(place + ": \"ranks\" must list one rank (or null) per expert");
   for (size_t i = 0; i < experts.size(); ++i) {
-    if (experts[i] < 0 || (i > 0 && experts[i] <= experts[i - 1])) throw FormatError(place + ": \"experts\" must be ascending ids from 0");
-    const bool given = !ranks[i].is_null();
-    if (given && (!ranks[i].is_number_integer() || ranks[i].get<int64_t>() < 1)) {
-      throw FormatError(place + ": rank of expert " + std::to_string(experts[i]) + " must be null or at least 1");
-    }
-    layer.experts.push_back({experts[i], given ? ranks[i].get<int64_t>() : 0});
+    if (i > 0 && experts[i] <= experts[i - 1]) throw FormatError(place + ": \"experts\" must be ascending ids from 0");
+    const std::string name = "rank of expert " + std::to_string(experts[i]);
+    const Json one{{name, ranks[i]}};
+    layer.experts.push_back({experts[i], JsonObject(one, place).integer_or(name, 0, 1, kMaxRank)});
   }
+  object.harmless({"layer"});
+  object.finish(Unknown::refuse);
   return layer;
 }
 
@@ -56,23 +61,26 @@ Json plan_to_json(const Plan& plan) {
 }
 
 Plan plan_from_json(const Json& json, const std::string& where) {
-  if (string_member(json, "format", where) != kFormat) {
-    throw FormatError(where + ": format \"" + string_member(json, "format", where) + "\" is not \"" + kFormat + "\"");
+  JsonObject object(json, where);
+  if (object.text("format") != kFormat) {
+    throw FormatError(where + ": format \"" + printable(object.text("format")) + "\" is not \"" + kFormat + "\"");
   }
   Plan plan;
-  plan.policy = string_or(json, "policy", "given", where);
-  if (has(json, "arguments")) plan.arguments = json["arguments"];
-  plan.profile_hash = string_or(json, "profile_hash", "", where);
-  plan.model_hash = string_or(json, "model_hash", "", where);
-  const Json& layers = member(json, "layers", where);
+  plan.policy = object.text_or("policy", "given");
+  if (const Json* arguments = object.find("arguments")) plan.arguments = *arguments;
+  if (!plan.arguments.is_object()) throw FormatError(where + ": \"arguments\" must be an object");
+  plan.profile_hash = object.text_or("profile_hash", "");
+  plan.model_hash = object.text_or("model_hash", "");
+  const Json& layers = object.at("layers");
   if (!layers.is_array()) throw FormatError(where + ": \"layers\" must be an array");
   for (const Json& layer : layers) {
     plan.layers.push_back(layer_from_json(layer, where));
     const size_t n = plan.layers.size();
-    if (plan.layers.back().layer < 0 || (n > 1 && plan.layers[n - 1].layer <= plan.layers[n - 2].layer)) {
+    if (n > 1 && plan.layers[n - 1].layer <= plan.layers[n - 2].layer) {
       throw FormatError(where + ": \"layers\" must be ascending layer numbers from 0");
     }
   }
+  object.finish(Unknown::refuse);
   return plan;
 }
 

@@ -31,6 +31,7 @@ void check_exports(const std::vector<std::string>& names) {
 void check_settings(const RunConfig& config, const ModelShape& shape, const Plan& plan, bool profiles) {
   find_method(config.adapter.method);
   find_sites(shape, config.adapter, plan, config.given.contains("adapter.rank"));
+  if (const std::string note = tied_note(shape, config.adapter); !note.empty()) log_warn(note);
   if (profiles) resolve_k(config.select.k, auto_k(shape), shape.experts);
   if (shape.experts == 0 && config.train.router_aux_loss > 0)
     throw ConfigError("train.router_aux_loss: a dense " + shape.arch + " model has no router to balance");

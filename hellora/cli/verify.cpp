@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "hellora/cli/table.h"
+#include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
@@ -16,14 +17,13 @@ constexpr double kExportTolerance = 1e-6;  // a folded scale rounds once in fp32
 }  // namespace
 
 AdaptedModel open_adapted(const Path& model, const Path& adapter) {
+  const Path folder = find_adapter(adapter);
   AdaptedModel out;
   out.checkpoint = std::make_unique<Checkpoint>(model);
   out.shape = read_shape(out.checkpoint->config(), (model / "config.json").string());
-  out.adapter = read_adapter(adapter, out.shape);
-  if (!out.adapter.origin.model_hash.empty()) {
-    const auto decoder = load_decoder(*out.checkpoint, {at::kBFloat16, at::kFloat});
-    check_base(out.adapter, *decoder, adapter);
-  }
+  out.adapter = open_adapter(folder, model, out.shape, [&] {
+    return model_hash(*load_decoder(*out.checkpoint, {at::kBFloat16, at::kFloat}));
+  });
   return out;
 }
 

@@ -2,8 +2,11 @@
 
 #include "hellora/cli/threads.h"
 #include "hellora/core/error.h"
+#include "hellora/core/json_object.h"
 #include "hellora/core/log.h"
+#include "hellora/core/printable.h"
 #include "hellora/core/text.h"
+#include "hellora/io/paths.h"
 #include "hellora/train/memory.h"
 
 namespace hellora {
@@ -28,8 +31,18 @@ Dataset load_rows(const std::vector<std::string>& files, const DataConfig& confi
 }
 
 std::string trained_chat_template(const AdapterOrigin& origin, const Path& adapter) {
-  if (origin.chat_template == kAdapterTemplate) return (adapter / kAdapterTemplate).string();
-  return origin.chat_template;
+  const std::string& name = origin.chat_template;
+  const auto templates = named_templates();
+  if (name == "auto" || std::any_of(templates.begin(), templates.end(), [&](const NamedTemplate& one) { return one.name == name; }))
+    return name;
+  const Path folder = find_adapter(adapter), file = folder / name;
+  // A file of the user's must not become the prompt because somebody's adapter names it.
+  const bool inside = !name.empty() && Path(name).is_relative() && is_file(file) && lies_inside(real_path(file), real_path(folder));
+  if (!inside) {
+    throw FormatError((folder / "hellora.json").string() + ": chat_template \"" + printable(name) +
+                      "\" is neither auto, nor a built-in template, nor a file inside the adapter's folder");
+  }
+  return file.string();
 }
 
 std::optional<ChatTemplate> find_chat_template(const std::string& setting, const Workspace& space, const Path& model, const Path& adapter) {
@@ -38,19 +51,66 @@ std::optional<ChatTemplate> find_chat_template(const std::string& setting, const
   return resolve_chat_template(config, model);
 }
 
+namespace {
+
+/// eos_token_id: one id or a list of them.
+void add_ends(JsonObject& config, std::vector<int64_t>& ids) {
+  constexpr std::string_view kKey = "eos_token_id";
+  const Json* eos = config.find(kKey);
+  if (eos == nullptr) return;
+  if (!eos->is_array()) return ids.push_back(config.integer(kKey, 0, INT32_MAX));
+  for (const int64_t id : config.integers(kKey, 0, INT32_MAX)) ids.push_back(id);
+}
+
+/// How hellora draws is its own settings' matter, so what only says how to draw counts for nothing; other keys of another tool's
+/// generation are warned of, once.
+void add_generation_ends(const Path& file, std::vector<int64_t>& ids) {
+  const Json json = parse_json(read_text(file), file.string());
+  JsonObject config(json, file.string());
+  add_ends(config, ids);
+  config.harmless({"bos_token_id",
+                   "pad_token_id",
+                   "decoder_start_token_id",
+                   "transformers_version",
+                   "_from_model_config",
+                   "do_sample",
+                   "temperature",
+                   "top_k",
+                   "top_p",
+                   "min_p",
+                   "typical_p",
+                   "max_length",
+                   "max_new_tokens",
+                   "use_cache",
+                   "cache_implementation",
+                   "num_beams",
+                   "num_return_sequences",
+                   "early_stopping",
+                   "output_attentions",
+                   "output_hidden_states",
+                   "output_scores",
+                   "return_dict_in_generate",
+                   "trust_remote_code",
+                   "chat_format",
+                   "max_window_size",
+                   "transformers.js_config"});
+  for (const std::string_view key : {"repetition_penalty", "length_penalty", "encoder_repetition_penalty", "diversity_penalty"}) {
+    const Json* value = config.find(key);
+    if (value != nullptr && *value != 1)
+      log_warn(file.string() + ": " + std::string(key) + " is " + value->dump() + "; hellora does not apply it");
+  }
+  config.finish(Unknown::warn);
+}
+
+}  // namespace
+
 std::vector<int64_t> stop_ids(const Workspace& space) {
   std::vector<int64_t> ids;
-  const auto add = [&](const Json& config) {
-    if (!has(config, "eos_token_id")) return;
-    const Json& eos = config["eos_token_id"];
-    for (const Json& one : eos.is_array() ? eos : Json::array({eos})) {
-      if (one.is_number_integer()) ids.push_back(one.get<int64_t>());
-    }
-  };
   if (space.tokenizer->eos()) ids.push_back(*space.tokenizer->eos());
-  add(space.checkpoint->config());
+  JsonObject config(space.checkpoint->config(), (space.checkpoint->folder() / "config.json").string());
+  add_ends(config, ids);
   const Path more = space.checkpoint->folder() / "generation_config.json";
-  if (std::filesystem::exists(more)) add(parse_json(read_text(more), more.string()));
+  if (path_exists(more)) add_generation_ends(more, ids);
   return ids;
 }
 
@@ -74,14 +134,29 @@ std::string stored_weights(const Path& folder) {
 
 void ModelOptions::declare(CLI::App& app) {
   app.add_option("--model", model, "model folder")->required();
-  app.add_option("--adapter", adapter, "adapter folder");
+  app.add_option("--adapter", adapter, "adapter folder, or a run's");
+}
+
+Path find_adapter(const Path& given) {
+  constexpr const char* kConfig = "adapter_config.json";
+  if (path_exists(given / kConfig)) return given;
+  if (path_exists(given / "adapter" / kConfig)) return given / "adapter";  // a run, or a checkpoint of one
+  if (!path_exists(given)) throw DataError(given.string() + ": no such adapter folder");
+  std::string found;
+  if (is_folder(given)) {
+    for (const Path& entry : list_folder(given)) {  // by name: the last step comes last
+      if (entry.filename().string().starts_with("checkpoint-") && path_exists(entry / "adapter" / kConfig)) found = entry.string();
+    }
+  }
+  throw DataError(given.string() + ": holds no adapter (adapter_config.json, or a run's folder \"adapter\")" +
+                  (found.empty() ? "" : "; the run is not finished: its last checkpoint is " + found));
 }
 
 Workspace ModelOptions::open(bool with_tokenizer) const {
+  const Path folder = adapter.empty() ? Path() : find_adapter(adapter);  // a wrong name is told before the model is read
   Workspace space = open_model(model, stored_weights(model), with_tokenizer);
   if (adapter.empty()) return space;
-  space.adapter = read_adapter(adapter, space.decoder->shape());
-  check_base(space.adapter, *space.decoder, adapter);
+  space.adapter = open_adapter(folder, model, space.decoder->shape(), [&] { return model_hash(*space.decoder); });
   space.decoder->bind(space.adapter.adapters.get());
   return space;
 }

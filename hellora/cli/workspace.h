@@ -28,8 +28,13 @@ Dataset load_rows(const std::vector<std::string>& files, const DataConfig& confi
 
 /// The chat template of a built-in name, a file, or (auto) the adapter's training, else the model's own, which may be none.
 std::optional<ChatTemplate> find_chat_template(const std::string& setting, const Workspace& space, const Path& model, const Path& adapter);
-/// data.chat_template as the adapter was trained with.
+/// data.chat_template as the adapter was trained with; FormatError when it is neither auto, nor a built-in name, nor a file inside the
+/// adapter's folder.
 std::string trained_chat_template(const AdapterOrigin& origin, const Path& adapter);
+
+/// The adapter folder that --adapter means: itself, or the folder `adapter` of a run or of a checkpoint. DataError where there is none;
+/// for an unfinished run it names the last checkpoint that has one.
+Path find_adapter(const Path& given);
 
 /// Ids that end an answer: the tokenizer's end of text and eos_token_id of config.json and generation_config.json.
 std::vector<int64_t> stop_ids(const Workspace& space);

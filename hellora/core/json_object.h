@@ -24,6 +24,10 @@ class JsonObject {
   const std::string& where() const { return where_; }
   /// True when the key is there and not null; does not mark it.
   bool has(std::string_view key) const;
+  /// True when the key is there, null too; does not mark it.
+  bool present(std::string_view key) const { return value_.contains(key); }
+  /// True when somebody has read or named the key.
+  bool asked(std::string_view key) const { return used_.contains(key); }
   /// The member; FormatError when it is missing.
   const Json& at(std::string_view key);
   /// The member, or nullptr when it is missing or null.

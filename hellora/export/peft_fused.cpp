@@ -1,29 +1,18 @@
-// PEFT's target_parameters layout on fused experts (PEFT 0.19 and later, transformers 5). E experts, R rank:
-// lora_A (R·E, in) has row e·R + j for expert e and rank j; lora_B (out, R·E) has column j·E + e. Gate and up share one
-// parameter (2F, D), so their pair has rank 2R: A stacked, B block-diagonal.
+// The layout of model/fused_layout.h, written and read back. Gate and up share one parameter, so their pair has rank 2R: A stacked,
+// B block-diagonal.
 #include <map>
 #include <set>
 
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
 #include "hellora/export/formats.h"
+#include "hellora/model/fused_layout.h"
 #include "hellora/model/peft_config.h"
 #include "hellora/model/slots.h"
 #include "hellora/model/tensor_io.h"
 
 namespace hellora {
 namespace {
-
-std::string parent(const std::string& path) { return path.substr(0, path.rfind('.')); }
-/// "mlp.experts.gate_up_proj": the parameter without its layer.
-std::string parameter_suffix(std::string_view pattern) { return std::string(pattern.substr(pattern.find("{L}.") + 4)); }
-
-/// (E, R, in) and (E, out, R) to the file's order.
-std::pair<Tensor, Tensor> flatten(const Tensor& a_ERI, const Tensor& b_EOR) {
-  const int64_t experts = a_ERI.size(0), rank = a_ERI.size(1);
-  return {a_ERI.reshape({experts * rank, a_ERI.size(2)}).contiguous(),
-          b_EOR.permute({1, 2, 0}).reshape({b_EOR.size(1), rank * experts}).contiguous()};
-}
 
 struct Writer {
   const ModelShape& shape;
@@ -48,7 +37,7 @@ struct Writer {
       a_parts.push_back(at::cat({a_gate, a_up}));
       b_parts.push_back(at::block_diag({b_gate, b_up}));
     }
-    const auto [a, b] = flatten(at::stack(a_parts), at::stack(b_parts));
+    const auto [a, b] = file_order({at::stack(a_parts), at::stack(b_parts)});
     add(path, a, b);
   }
 
@@ -59,27 +48,13 @@ struct Writer {
       a_parts.push_back(a_one);
       b_parts.push_back(b_one);
     }
-    const auto [a, b] = flatten(at::stack(a_parts), at::stack(b_parts));
+    const auto [a, b] = file_order({at::stack(a_parts), at::stack(b_parts)});
     add(path, a, b);
   }
 };
 
-/// The router's module in the fused layout.
-std::string router_path(const Arch& arch, int64_t layer) {
-  return arch.fused_router.empty() ? module_path(arch, Slot::router, layer) : fill_pattern(arch.fused_router, layer, -1);
-}
-
 std::string fused_path(const Arch& arch, Slot slot, int64_t layer) {
-  return slot == Slot::router ? router_path(arch, layer) : module_path(arch, slot, layer);
-}
-
-/// Keys of one layer's experts: gate_up is the inner wrapper where both parameters are adapted.
-struct ExpertKeys {
-  std::string gate_up, down;
-};
-ExpertKeys expert_keys(const Arch& arch, int64_t layer, bool both) {
-  const std::string experts = parent(fill_pattern(arch.fused_gate_up, layer, -1));
-  return {both ? experts + ".base_layer" : experts, experts};
+  return slot == Slot::router ? fused_router_path(arch, layer) : module_path(arch, slot, layer);
 }
 
 /// ".3."
@@ -136,8 +111,8 @@ Json fused_config(const AdapterSet& adapters, const AdapterOrigin& origin, const
     }
   }
   const bool gate_up = adapted(slots, Slot::gate) || adapted(slots, Slot::up);
-  if (gate_up) parameters.push_back(parameter_suffix(arch.fused_gate_up));
-  if (adapted(slots, Slot::down)) parameters.push_back(parameter_suffix(arch.fused_down));
+  if (gate_up) parameters.push_back(fused_parameter(arch.fused_gate_up));
+  if (adapted(slots, Slot::down)) parameters.push_back(fused_parameter(arch.fused_down));
   Json json = peft_config(config, origin.base_path, fused_modules(shape, modules));
   json["target_parameters"] = parameters;
   if (gate_up) {
@@ -171,7 +146,7 @@ void write_peft_fused(const Path& folder, const AdapterSet& adapters, const Adap
     }
   }
   for (const int64_t layer : routed_layers(shape)) {
-    const ExpertKeys keys = expert_keys(arch, layer, gate_up && down);
+    const FusedKeys keys = fused_keys(arch, layer, gate_up && down);
     if (gate_up) writer.add_gate_up(layer, keys.gate_up);
     if (down) writer.add_down(layer, keys.down);
   }
@@ -206,7 +181,7 @@ void read_peft_fused(const Path& folder, const ModelShape& shape, const std::fun
   };
   constexpr std::string_view kSuffix = ".lora_A.weight";
   std::map<std::string, std::string> published;  // paths of this layout that are others in the published one
-  for (const int64_t layer : routed_layers(shape)) published[router_path(arch, layer)] = module_path(arch, Slot::router, layer);
+  for (const int64_t layer : routed_layers(shape)) published[fused_router_path(arch, layer)] = module_path(arch, Slot::router, layer);
   for (const TensorInfo& info : file.tensors()) {
     if (!info.name.ends_with(kSuffix) || info.name.find(".experts.") != std::string::npos) continue;
     const std::string path =
@@ -217,13 +192,13 @@ void read_peft_fused(const Path& folder, const ModelShape& shape, const std::fun
   // The config says which parameter a key belongs to; shapes alone may not (a square gate_up).
   const Json& parameters = member(json, "target_parameters", where);
   const auto listed = [&](std::string_view pattern) {
-    return std::find(parameters.begin(), parameters.end(), parameter_suffix(pattern)) != parameters.end();
+    return std::find(parameters.begin(), parameters.end(), fused_parameter(pattern)) != parameters.end();
   };
   const bool fused = !arch.fused_gate_up.empty();
   const bool gate_up = fused && listed(arch.fused_gate_up), down = fused && listed(arch.fused_down);
   for (const int64_t layer : routed_layers(shape)) {
     if (!gate_up && !down) break;
-    const ExpertKeys keys = expert_keys(arch, layer, gate_up && down);
+    const FusedKeys keys = fused_keys(arch, layer, gate_up && down);
     if (gate_up) {
       const Tensor a = load(keys.gate_up + ".lora_A.weight"), b = load(keys.gate_up + ".lora_B.weight");
       for (int64_t e = 0; e < shape.experts; ++e) {

@@ -4,6 +4,7 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
+#include "hellora/model/config_reader.h"
 
 namespace hellora {
 
@@ -65,11 +66,11 @@ ModelShape find_preset(const std::string& name) {
   throw ConfigError("--arch: unknown model \"" + name + "\"; known: " + join(names, ", "));
 }
 
-ModelShape read_shape(const Json& config, const std::string& where) {
-  if (has(config, "quantization_config")) {
-    throw FormatError(where + ": quantization_config is set; hellora reads unquantised bf16, fp16 or fp32 checkpoints");
-  }
-  return find_arch(string_member(config, "model_type", where), where).shape(config, where);
+ModelShape read_shape(const Json& json, const std::string& where) {
+  JsonObject config(json, where);
+  const ModelShape shape = find_arch(config.text("model_type"), where).shape(config);
+  meet_other_keys(config);
+  return shape;
 }
 
 std::string fill_pattern(std::string_view pattern, int64_t layer, int64_t expert) {

@@ -24,10 +24,12 @@ struct HotShare {
   int64_t hot = 0, of = 0;
 };
 
+class JsonObject;
+
 struct Arch {
   std::string_view model_type;  // as in config.json
   std::string_view models;      // well-known members of the family
-  ModelShape (*shape)(const Json& config, const std::string& where);
+  ModelShape (*shape)(JsonObject& config);
   Json (*config)(const ModelShape& shape);  // the inverse, for `init`
   std::span<const SlotPath> paths;
   /// The layout of transformers 5 with one tensor for all experts of a layer: (E, 2F, D) with gate's rows first, and (E, D, F).
@@ -51,7 +53,7 @@ std::span<const Arch> archs();
 std::span<const Preset> presets();
 const Arch& find_arch(const std::string& model_type, const std::string& where);
 ModelShape find_preset(const std::string& name);
-/// Reads the shape of a config.json through its family's row.
+/// Reads the shape of a config.json through its family's row: every key is used, changes nothing, or is refused or warned of by name.
 ModelShape read_shape(const Json& config, const std::string& where);
 
 /// select.k: auto for a number of experts and of experts per token.

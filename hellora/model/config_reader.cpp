@@ -6,81 +6,96 @@
 namespace hellora {
 namespace {
 
-constexpr int64_t kMaxSize = int64_t{1} << 24;  // no real model is wider; keeps products far from overflow
+constexpr int64_t kMaxHeads = 65536, kMaxPositions = int64_t{1} << 30;
+constexpr double kMaxEps = 0.1;  // of a mean square: more would be no norm
 
-void read_heads(const Json& config, const std::string& where, ModelShape& shape) {
-  shape.heads = sized(config, "num_attention_heads", 1, 65536, where);
-  shape.kv_heads = has(config, "num_key_value_heads") ? sized(config, "num_key_value_heads", 1, 65536, where) : shape.heads;
-  if (shape.heads % shape.kv_heads != 0) throw FormatError(where + ": num_attention_heads must be a multiple of num_key_value_heads");
-  if (has(config, "head_dim")) {
-    shape.head_dim = sized(config, "head_dim", 2, 65536, where);
+void read_heads(JsonObject& config, const SharedRules& rules, ModelShape& shape) {
+  shape.heads = config.integer("num_attention_heads", 1, kMaxHeads);
+  if (!rules.plain_heads) return;
+  // null means as many as heads, in every family; only a key that is not there takes the class's own number.
+  const int64_t absent = rules.kv_heads > 0 && !config.present("num_key_value_heads") ? rules.kv_heads : shape.heads;
+  shape.kv_heads = config.integer_or("num_key_value_heads", absent, 1, kMaxHeads);
+  if (shape.heads % shape.kv_heads != 0) {
+    throw FormatError(config.where() + ": num_attention_heads " + std::to_string(shape.heads) +
+                      " must be a multiple of num_key_value_heads " + std::to_string(shape.kv_heads));
+  }
+  if (config.find("head_dim") != nullptr) {
+    shape.head_dim = config.integer("head_dim", 2, kMaxHeads);
   } else if (shape.hidden % shape.heads == 0) {
     shape.head_dim = shape.hidden / shape.heads;
   } else {
-    throw FormatError(where + ": hidden_size is not a multiple of num_attention_heads and head_dim is absent");
+    throw FormatError(config.where() + ": hidden_size is not a multiple of num_attention_heads and head_dim is absent");
   }
-  if (shape.head_dim % 2 != 0) throw FormatError(where + ": head_dim must be even for rotary embedding");
+  if (shape.head_dim % 2 != 0) throw FormatError(config.where() + ": head_dim must be even for rotary embedding");
+}
+
+/// The one kind of attention that all layers have: "" where layer_types is absent.
+std::string layer_type(JsonObject& config, int64_t layers) {
+  if (config.find("layer_types") == nullptr) return "";
+  const std::vector<std::string> types = config.texts("layer_types");
+  if (static_cast<int64_t>(types.size()) != layers) {
+    throw FormatError(config.where() + ": layer_types names " + std::to_string(types.size()) + " layers, num_hidden_layers is " +
+                      std::to_string(layers));
+  }
+  for (const std::string& type : types) {
+    if (type != "full_attention" && type != "sliding_attention") {
+      throw FormatError(config.where() + ": layer_types holds \"" + type +
+                        "\", which is not supported; expected \"full_attention\" or \"sliding_attention\"");
+    }
+    if (type != types.front()) throw FormatError(config.where() + ": layer_types mixes kinds of attention; expected one for all layers");
+  }
+  return types.front();
 }
 
 }  // namespace
 
-int64_t sized(const Json& config, std::string_view key, int64_t low, int64_t high, const std::string& where) {
-  const int64_t value = int_member(config, key, where);
-  if (value < low || value > high) {
-    throw FormatError(where + ": key \"" + std::string(key) + "\" is " + std::to_string(value) + "; expected " + std::to_string(low) +
-                      " to " + std::to_string(high));
-  }
-  return value;
-}
-
-std::string_view spelling(const Json& config, std::initializer_list<std::string_view> keys, const std::string& where) {
+int64_t spelled(JsonObject& config, std::initializer_list<std::string_view> keys, int64_t low, int64_t high) {
   std::string_view found;
+  int64_t value = 0;
   for (const std::string_view key : keys) {
-    if (!has(config, key)) continue;
-    if (!found.empty() && config[found] != config[key]) {
-      throw FormatError(where + ": keys \"" + std::string(found) + "\" and \"" + std::string(key) + "\" contradict each other");
+    if (config.find(key) == nullptr) continue;
+    const int64_t one = config.integer(key, low, high);
+    if (!found.empty() && one != value) {
+      throw FormatError(config.where() + ": keys \"" + std::string(found) + "\" and \"" + std::string(key) + "\" contradict each other");
     }
-    if (found.empty()) found = key;
+    found = key;
+    value = one;
   }
-  return found.empty() ? *keys.begin() : found;  // the reader that follows names the missing key
+  return found.empty() ? config.integer(*keys.begin(), low, high) : value;  // names the missing key
 }
 
-void refuse_window(const Json& config, const std::string& where) {
-  if (bool_or(config, "use_sliding_window", false, where)) {
-    throw FormatError(where + ": use_sliding_window true is not supported for this model; expected false");
+void refuse_window(JsonObject& config, int64_t layers) {
+  if (config.flag_or("use_sliding_window", false)) {
+    throw FormatError(config.where() + ": use_sliding_window true is not supported for this model; expected false");
   }
+  if (layer_type(config, layers) == "sliding_attention") {
+    throw FormatError(config.where() + ": layer_types with \"sliding_attention\" is not supported for this model");
+  }
+  config.harmless({"sliding_window", "max_window_layers"});  // of no meaning while use_sliding_window is off
 }
 
-int64_t read_window(const Json& config, const std::string& where) {
-  if (!has(config, "sliding_window")) return 0;
-  if (has(config, "layer_types")) {
-    for (const Json& type : config["layer_types"]) {
-      if (type != config["layer_types"][0])
-        throw FormatError(where + ": layer_types mixes kinds of attention; expected one for all layers");
-    }
-    if (!config["layer_types"].empty() && config["layer_types"][0] == "full_attention") return 0;
-  }
-  return sized(config, "sliding_window", 1, int64_t{1} << 30, where);
+int64_t read_window(JsonObject& config, int64_t layers, int64_t absent) {
+  const bool full = layer_type(config, layers) == "full_attention";
+  const bool there = config.find("sliding_window") != nullptr;
+  const int64_t window = there ? config.integer("sliding_window", 1, kMaxPositions) : config.present("sliding_window") ? 0 : absent;
+  return full ? 0 : window;
 }
 
-ModelShape read_shared_shape(const Json& config, const std::string& where, bool bias_allowed) {
+ModelShape read_shared_shape(JsonObject& config, const SharedRules& rules) {
   ModelShape shape;
-  shape.arch = string_member(config, "model_type", where);
-  shape.vocab = sized(config, "vocab_size", 1, kMaxSize, where);
-  shape.hidden = sized(config, "hidden_size", 1, kMaxSize, where);
-  shape.layers = sized(config, "num_hidden_layers", 1, 4096, where);
-  read_heads(config, where, shape);
-  shape.max_positions =
-      has(config, "max_position_embeddings") ? sized(config, "max_position_embeddings", 1, int64_t{1} << 30, where) : 4096;
-  shape.rms_eps = double_or(config, "rms_norm_eps", 1e-5, where);
-  shape.rope = read_rope(config, shape.max_positions, where);
-  shape.tied_embeddings = bool_or(config, "tie_word_embeddings", false, where);
-  shape.aux_loss = double_or(config, "router_aux_loss_coef", 0, where);
-  const std::string activation = string_or(config, "hidden_act", "silu", where);
-  if (activation != "silu") throw FormatError(where + ": hidden_act \"" + activation + "\" is not supported; expected \"silu\"");
-  const bool bias = bool_or(config, "attention_bias", false, where);
-  if (bias && !bias_allowed) throw FormatError(where + ": attention_bias true is not supported for this model");
-  if (bool_or(config, "mlp_bias", false, where)) throw FormatError(where + ": mlp_bias true is not supported; expected false");
+  shape.arch = config.text("model_type");
+  shape.vocab = config.integer("vocab_size", 1, kMaxWidth);
+  shape.hidden = config.integer("hidden_size", 1, kMaxWidth);
+  shape.layers = config.integer("num_hidden_layers", 1, kMaxLayers);
+  read_heads(config, rules, shape);
+  shape.max_positions = config.integer_or("max_position_embeddings", 4096, 1, kMaxPositions);
+  shape.rms_eps = config.positive_or("rms_norm_eps", rules.rms_eps, kMaxEps);
+  shape.rope = read_rope(config, rules.theta, shape.max_positions);
+  shape.tied_embeddings = config.flag_or("tie_word_embeddings", false);
+  shape.aux_loss = config.number_or("router_aux_loss_coef", 0, 0, 1e6);
+  config.choice_or("hidden_act", "silu", {"silu", "swish"});  // two names of one function
+  const bool bias = config.flag_or("attention_bias", false);
+  if (bias && !rules.bias) throw FormatError(config.where() + ": attention_bias true is not supported for this model");
   shape.qkv_bias = shape.o_bias = bias;
   return shape;
 }

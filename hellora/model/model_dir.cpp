@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "hellora/core/error.h"
 #include "hellora/model/tensor_io.h"
@@ -115,20 +116,23 @@ bool for_each_module(const ModelShape& shape, const std::string& name, const Ten
 void write_full_model(const Checkpoint& source, const ModelShape& shape, const AdapterSet& adapters, const Path& out) {
   std::map<std::string, Tensor> trained;
   for (size_t p = 0; p < adapters.specs().size(); ++p) trained[adapters.specs()[p].name] = adapters.param(p).detach();
-  size_t used = 0;
+  // A tied head that is stored as well is written as the embedding's copy again.
+  const Arch& arch = find_arch(shape.arch, out.string());
+  const std::string head = parameter_name(arch, Slot::lm_head, -1), embed = parameter_name(arch, Slot::embed, -1);
+  std::set<std::string> used;
   rewrite_model(source, out, false, [&](const std::string& name, const TensorInfo& info) {
     Tensor value = read_tensor(info, source.bytes(name), at::kFloat);
     bool touched = false;
     for_each_parameter(shape, name, value, [&](const std::string& parameter, const Tensor& view) {
-      const auto it = trained.find(parameter);
+      const auto it = trained.find(shape.tied_embeddings && parameter == head ? embed : parameter);
       if (it == trained.end()) return;
       view.copy_(it->second);
       touched = true;
-      ++used;
+      used.insert(it->first);
     });
     return touched ? value : Tensor();
   });
-  HELLORA_CHECK(used == trained.size(), "every trained tensor has a place in the model");
+  HELLORA_CHECK(used.size() == trained.size(), "every trained tensor has a place in the model");
 }
 
 }  // namespace hellora

@@ -1,59 +1,105 @@
 #include "hellora/model/peft_config.h"
 
-#include <regex>
+#include <algorithm>
+#include <cctype>
 
 #include "hellora/core/error.h"
+#include "hellora/core/json_object.h"
+#include "hellora/core/printable.h"
+#include "hellora/io/files.h"
 
 namespace hellora {
 namespace {
 
-std::vector<std::pair<std::string, double>> read_patterns(const Json& config, const char* key, const std::string& where) {
-  std::vector<std::pair<std::string, double>> out;
-  if (!has(config, key)) return out;
-  for (const auto& [pattern, value] : member(config, key, where).items()) {
-    if (!value.is_number()) throw FormatError(where + ": " + key + " of \"" + pattern + "\" must be a number");
-    out.emplace_back(pattern, value.get<double>());
+constexpr int64_t kMaxRank = int64_t{1} << 20;
+constexpr double kMaxAlpha = 1e12;
+
+/// Each makes ΔW more, or other, than scale · B A, or is a switch that hellora does not know to be off.
+constexpr std::string_view kOther[] = {"use_dora",
+                                       "lora_bias",
+                                       "layer_replication",
+                                       "modules_to_save",
+                                       "fan_in_fan_out",
+                                       "use_qalora",
+                                       "use_bdlora",
+                                       "bias",
+                                       "arrow_config",
+                                       "kasa_config",
+                                       "alora_invocation_tokens",
+                                       "trainable_token_indices",
+                                       "velora_config",
+                                       "megatron_config",
+                                       "monteclora_config",
+                                       "enable_lora",
+                                       "merge_weights",
+                                       "ensure_weight_tying"};
+
+/// Which modules are adapted, how training began, and notes: the tensors tell the first, and nothing is left of the others.
+constexpr std::string_view kHarmless[] = {"target_modules",   "exclude_modules", "layers_to_transform", "layers_pattern", "task_type",
+                                          "auto_mapping",     "revision",        "inference_mode",      "peft_version",   "megatron_core",
+                                          "loftq_config",     "eva_config",      "corda_config",        "lora_ga_config", "runtime_config",
+                                          "qalora_group_size"};
+
+/// How the factors began matters where the base was changed with them: the file then holds a change from another base.
+void check_init(JsonObject& config) {
+  constexpr std::string_view kKey = "init_lora_weights";
+  const Json* value = config.find(kKey);
+  if (value == nullptr || value->is_boolean()) return;
+  std::string name = value->is_string() ? value->get<std::string>() : "";
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const std::string_view moved : {"pissa", "olora", "corda", "loftq"}) {
+    if (!name.starts_with(moved)) continue;
+    throw FormatError(config.where() + ": key \"" + std::string(kKey) + "\" is \"" + printable(value->get<std::string>()) +
+                      "\": this adapter was trained on a base whose weights the initialisation had changed; save it from PEFT as a "
+                      "plain LoRA (save_pretrained with path_initial_model_for_weight_conversion)");
   }
-  return out;
+  for (const std::string_view kept : {"gaussian", "eva", "orthogonal", "mica", "lora_ga"}) {
+    if (name == kept) return;
+  }
+  config.only(kKey, {}, "expected true, false, \"gaussian\", \"eva\", \"orthogonal\", \"mica\" or \"lora_ga\"");
 }
 
-/// True for null, false, an empty container, "none" and 0: the values that change nothing.
-bool inert(const Json& value) {
-  return value.is_null() || value == false || value == "none" || value == 0 || ((value.is_array() || value.is_object()) && value.empty());
+NamePatterns patterns(JsonObject& config, const char* key, double high, bool whole) {
+  const Json* found = config.find(key);
+  return found == nullptr ? NamePatterns() : NamePatterns(*found, high, whole, config.where() + ": " + key);
 }
 
 }  // namespace
 
-PeftConfig parse_peft_config(const Json& config, const std::string& where) {
-  const std::string type = string_member(config, "peft_type", where);
-  if (type != "LORA") throw FormatError(where + ": peft_type \"" + type + "\" is not supported; expected \"LORA\"");
-  for (const char* key : {"use_dora", "lora_bias", "layer_replication", "modules_to_save", "fan_in_fan_out", "use_qalora", "use_bdlora",
-                          "bias", "trainable_token_indices", "target_parameters", "arrow_config", "alora_invocation_tokens", "kasa_config",
-                          "velora_config", "monteclora_config"}) {
-    if (config.contains(key) && !inert(config[key])) {
-      throw FormatError(where + ": " + key + " is " + config[key].dump() + "; hellora reads adapters without it");
-    }
-  }
+int64_t PeftConfig::rank_of(const std::string& path) const {
+  const std::optional<double> own = rank_pattern.find(path);
+  return own ? static_cast<int64_t>(*own) : rank;
+}
+
+double PeftConfig::alpha_of(const std::string& path) const { return alpha_pattern.find(path).value_or(alpha); }
+
+bool PeftConfig::targets(const std::string& parameter) const {
+  return std::any_of(target_parameters.begin(), target_parameters.end(),
+                     [&](const std::string& one) { return parameter == one || parameter.ends_with("." + one); });
+}
+
+PeftConfig parse_peft_config(const Json& json, const std::string& where) {
+  JsonObject config(json, where);
+  config.choice("peft_type", {"LORA"});
+  for (const std::string_view key : kOther) config.refuse(key, "hellora reads adapters without it");
+  check_init(config);
   PeftConfig out;
-  out.rank = int_or(config, "r", 8, where);
-  out.alpha = double_or(config, "lora_alpha", 8, where);
-  out.dropout = double_or(config, "lora_dropout", 0, where);
-  out.rslora = bool_or(config, "use_rslora", false, where);
-  out.rank_pattern = read_patterns(config, "rank_pattern", where);
-  out.alpha_pattern = read_patterns(config, "alpha_pattern", where);
-  if (out.rank < 1 || !(out.alpha > 0)) throw FormatError(where + ": r and lora_alpha must be positive");
+  out.rank = config.integer_or("r", 8, 1, kMaxRank);
+  out.alpha = config.positive_or("lora_alpha", 8, kMaxAlpha);
+  out.dropout = config.number_or("lora_dropout", 0, 0, 1);
+  out.rslora = config.flag_or("use_rslora", false);
+  out.rank_pattern = patterns(config, "rank_pattern", static_cast<double>(kMaxRank), true);
+  out.alpha_pattern = patterns(config, "alpha_pattern", kMaxAlpha, false);
+  if (config.find("target_parameters") != nullptr) out.target_parameters = config.texts("target_parameters");
+  out.base = config.text_or("base_model_name_or_path", "");
+  for (const std::string_view key : kHarmless) config.harmless({key});
+  config.finish(Unknown::refuse);
   return out;
 }
 
-double pattern_value(const std::vector<std::pair<std::string, double>>& patterns, const std::string& path, double fallback) {
-  for (const auto& [pattern, value] : patterns) {
-    try {
-      if (std::regex_match(path, std::regex("(.*\\.)?(" + pattern + ")"))) return value;
-    } catch (const std::regex_error&) {
-      throw FormatError("adapter_config.json: \"" + pattern + "\" is not a regular expression");
-    }
-  }
-  return fallback;
+PeftConfig read_peft_config(const Path& folder) {
+  const std::string where = (folder / "adapter_config.json").string();
+  return parse_peft_config(parse_json(read_text(folder / "adapter_config.json"), where), where);
 }
 
 Json peft_config(const AdapterConfig& config, const std::string& base_path, const std::vector<std::string>& target_modules) {

@@ -24,50 +24,55 @@ RopeType find_type(const std::string& name, const std::string& place) {
   throw FormatError(place + ": rope type \"" + name + "\" is not supported; expected one of " + join(known, ", "));
 }
 
-double positive(const Json& json, std::string_view key, double fallback, const std::string& place) {
-  const double value = double_or(json, key, fallback, place);
-  if (!(value > 0)) throw FormatError(place + ": " + std::string(key) + " must be positive");
-  return value;
+constexpr int64_t kMaxPositions = int64_t{1} << 30;
+constexpr double kMaxTheta = 1e15, kMaxFactor = 1e6;
+
+void read_llama3(JsonObject& json, RopeRule& rule) {
+  rule.low_factor = json.positive_or("low_freq_factor", 1, kMaxFactor);
+  rule.high_factor = json.positive_or("high_freq_factor", 4, kMaxFactor);
+  if (!(rule.high_factor > rule.low_factor)) throw FormatError(json.where() + ": high_freq_factor must exceed low_freq_factor");
 }
 
-/// One of rope_scaling and rope_parameters.
-void read_scaling(const Json& json, int64_t max_positions, const std::string& place, RopeRule& rule) {
-  if (!json.is_object()) throw FormatError(place + ": expected an object or null");
-  rule.theta = positive(json, "rope_theta", rule.theta, place);
-  rule.type = find_type(string_or(json, "rope_type", string_or(json, "type", "default", place), place), place);
-  if (double_or(json, "partial_rotary_factor", 1, place) != 1) throw FormatError(place + ": partial_rotary_factor must be 1");
-  if (rule.type == RopeType::plain) return;
-  member(json, "factor", place);
-  rule.factor = positive(json, "factor", 1, place);
-  if (rule.factor < 1) throw FormatError(place + ": factor must be at least 1");
-  rule.original_positions = int_or(json, "original_max_position_embeddings", max_positions, place);
-  if (rule.original_positions < 1) throw FormatError(place + ": original_max_position_embeddings must be positive");
-  if (rule.type == RopeType::llama3) {
-    rule.low_factor = positive(json, "low_freq_factor", 1, place);
-    rule.high_factor = positive(json, "high_freq_factor", 4, place);
-    if (rule.high_factor <= rule.low_factor) throw FormatError(place + ": high_freq_factor must exceed low_freq_factor");
+void read_yarn(JsonObject& json, RopeRule& rule) {
+  rule.beta_fast = json.positive_or("beta_fast", 32, kMaxFactor);
+  rule.beta_slow = json.positive_or("beta_slow", 1, kMaxFactor);
+  if (!(rule.beta_fast > rule.beta_slow)) throw FormatError(json.where() + ": beta_fast must exceed beta_slow");
+  rule.mscale = json.number_or("mscale", 0, 0, kMaxFactor);
+  rule.mscale_all_dim = json.number_or("mscale_all_dim", 0, 0, kMaxFactor);
+  rule.attention_factor = json.number_or("attention_factor", 0, 0, kMaxFactor);
+  rule.scale_scores = json.flag_or("scale_scores", true);
+  json.only("truncate", {"true"}, "only true is supported");
+}
+
+/// One of rope_scaling and rope_parameters. Keys of a type that is not in force count for nothing, as in transformers; a key that
+/// no type has is refused: rope is where two readers disagree without a sign.
+void read_scaling(JsonObject json, int64_t max_positions, RopeRule& rule) {
+  rule.theta = json.positive_or("rope_theta", rule.theta, kMaxTheta);
+  const bool typed = json.has("rope_type") || json.has("type");
+  rule.type = find_type(json.text_or("rope_type", json.text_or("type", "default")), json.where());
+  if (!typed && json.has("factor")) throw FormatError(json.where() + ": key \"rope_type\" is missing beside \"factor\"");
+  json.only("partial_rotary_factor", {"1", "1.0"}, "only 1 is supported");
+  if (rule.type != RopeType::plain) {
+    rule.factor = json.number("factor", 1, kMaxFactor);
+    rule.original_positions = json.integer_or("original_max_position_embeddings", max_positions, 1, kMaxPositions);
   }
-  if (rule.type == RopeType::yarn) {
-    rule.beta_fast = positive(json, "beta_fast", 32, place);
-    rule.beta_slow = positive(json, "beta_slow", 1, place);
-    if (rule.beta_fast <= rule.beta_slow) throw FormatError(place + ": beta_fast must exceed beta_slow");
-    rule.mscale = double_or(json, "mscale", 0, place);
-    rule.mscale_all_dim = double_or(json, "mscale_all_dim", 0, place);
-    rule.attention_factor = double_or(json, "attention_factor", 0, place);
-    if (rule.mscale < 0 || rule.mscale_all_dim < 0 || rule.attention_factor < 0)
-      throw FormatError(place + ": mscale, mscale_all_dim and attention_factor must not be negative");
-    rule.scale_scores = bool_or(json, "scale_scores", true, place);
-  }
+  if (rule.type == RopeType::llama3) read_llama3(json, rule);
+  if (rule.type == RopeType::yarn) read_yarn(json, rule);
+  json.harmless({"factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor", "beta_fast", "beta_slow", "mscale",
+                 "mscale_all_dim", "attention_factor", "truncate", "scale_scores", "finetuned"});
+  json.finish(Unknown::refuse);
 }
 
 }  // namespace
 
-RopeRule read_rope(const Json& config, int64_t max_positions, const std::string& where) {
+RopeRule read_rope(JsonObject& config, double theta, int64_t max_positions) {
   RopeRule rule;
-  rule.theta = positive(config, "rope_theta", 10000, where);
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    if (has(config, key)) read_scaling(config[key], max_positions, where + ": " + key, rule);
-  }
+  rule.theta = config.positive_or("rope_theta", theta, kMaxTheta);
+  const Json *scaling = config.find("rope_scaling"), *parameters = config.find("rope_parameters");
+  if (scaling != nullptr && parameters != nullptr && *scaling != *parameters)
+    throw FormatError(config.where() + ": keys \"rope_scaling\" and \"rope_parameters\" contradict each other");
+  if (scaling != nullptr) read_scaling(JsonObject(*scaling, config.where() + ": rope_scaling"), max_positions, rule);
+  if (parameters != nullptr) read_scaling(JsonObject(*parameters, config.where() + ": rope_parameters"), max_positions, rule);
   return rule;
 }
 

@@ -96,12 +96,26 @@ std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& confi
       throw ConfigError("adapter.targets: unknown target \"" + target + "\"; expected some of " + join(known, " ") +
                         (near.empty() ? "" : "; nearest: " + near));
     }
+    if (target == "lm_head" && shape.tied_embeddings) {
+      throw ConfigError(
+          "adapter.targets: \"lm_head\": this model's head is tied to the embedding (tie_word_embeddings) and cannot be "
+          "adapted alone; leave it out" +
+          std::string(config.method == "full" ? ", or train embed, which both share" : ""));
+    }
     if (!matched.contains(target)) {
       throw ConfigError("adapter.targets: \"" + target + "\" matches nothing in a " + shape.arch + " model; its own are " +
                         std::string(arch.targets));
     }
   }
   return sites;
+}
+
+std::string tied_note(const ModelShape& shape, const AdapterConfig& config) {
+  const std::vector<std::string> targets = resolve_targets(shape, config);
+  const bool embed = std::find(targets.begin(), targets.end(), "embed") != targets.end();
+  if (!embed || !shape.tied_embeddings || config.method == "full") return "";
+  return "adapter.targets: embed: this model's head is tied to the embedding (tie_word_embeddings), and the adapter changes the embedding "
+         "alone: it can be used and exported, but not merged";
 }
 
 }  // namespace hellora

@@ -14,6 +14,9 @@ std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& confi
 /// `auto` replaced by the architecture's row.
 std::vector<std::string> resolve_targets(const ModelShape& shape, const AdapterConfig& config);
 
+/// What a user should know before training an adapter on the embedding of a model whose head is tied to it; "" where nothing is.
+std::string tied_note(const ModelShape& shape, const AdapterConfig& config);
+
 /// Every target that the model has, norms, biases, embeddings and head included.
 std::vector<std::string> every_target(const ModelShape& shape);
 

@@ -4,6 +4,7 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/rng.h"
+#include "hellora/model/extra_tensors.h"
 #include "hellora/model/tensor_io.h"
 
 namespace hellora {
@@ -59,7 +60,7 @@ class Loader {
 
   void refuse_rest() const {
     for (const std::string& name : checkpoint_.names()) {
-      if (!taken_.contains(name)) {
+      if (!taken_.contains(name) && !is_harmless_tensor(name)) {
         throw FormatError(checkpoint_.folder().string() + ": tensor " + name + " does not belong to a " + std::string(arch_.model_type) +
                           " model of this config.json");
       }
@@ -178,6 +179,7 @@ ModelWeights load_weights(const Checkpoint& checkpoint, const ModelShape& shape,
   weights.final_norm_D = build.vector(Slot::final_norm, -1);
   const std::string head = parameter_name(loader.arch(), Slot::lm_head, -1);
   if (shape.tied_embeddings) {
+    check_tied_head(checkpoint, shape);
     weights.lm_head = build.pack(weights.embed_VD);
     loader.skip(head);
   } else {

@@ -5,46 +5,50 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/hash.h"
+#include "hellora/core/json_object.h"
 
 namespace hellora {
 namespace {
 
 constexpr const char* kFormat = "hellora.profile/1";
 
+constexpr int64_t kMaxLayers = 4096, kMaxExperts = 65536;
 constexpr int64_t kMost = int64_t{1} << 40;  // per number read: sums over 65,536 experts stay far below 2^63
 
 int64_t total(const std::vector<int64_t>& values) { return std::accumulate(values.begin(), values.end(), int64_t{0}); }
 
 LayerProfile layer_from_json(const Json& json, int64_t experts, int64_t top_k, const std::string& where) {
   LayerProfile layer;
-  layer.layer = int_member(json, "layer", where);
-  const std::string place = where + ", layer " + std::to_string(layer.layer);
-  layer.tokens = int_member(json, "tokens", place);
-  layer.counts = ints_member(json, "counts", place);
-  for (const Json& value : member(json, "mass", place)) {
-    if (!value.is_number()) throw FormatError(place + ": \"mass\" must hold numbers");
-    layer.mass.push_back(value.get<double>());
-  }
-  const Json& halves = member(json, "counts_half", place);
+  layer.layer = JsonObject(json, where).integer("layer", 0, kMaxLayers - 1);
+  JsonObject object(json, where + ", layer " + std::to_string(layer.layer));
+  const std::string& place = object.where();
+  layer.tokens = object.integer("tokens", 0, kMost);
+  layer.counts = object.integers("counts", 0, kMost);
+  layer.mass = object.numbers("mass", 0, static_cast<double>(kMost));
+  const Json& halves = object.at("counts_half");
   if (!halves.is_array() || halves.size() != 2) throw FormatError(place + ": \"counts_half\" must hold two lists");
-  for (size_t h = 0; h < 2; ++h) layer.counts_half[h] = ints_member(Json{{"counts_half", halves[h]}}, "counts_half", place);
+  for (size_t h = 0; h < 2; ++h) {
+    const Json half{{"counts_half", halves[h]}};
+    layer.counts_half[h] = JsonObject(half, place).integers("counts_half", 0, kMost);
+  }
   const auto e = static_cast<size_t>(experts);
   if (layer.counts.size() != e || layer.mass.size() != e || layer.counts_half[0].size() != e || layer.counts_half[1].size() != e) {
     throw FormatError(place + ": every list must hold num_experts = " + std::to_string(experts) + " numbers");
   }
-  const auto out_of_range = [](int64_t c) { return c < 0 || c > kMost; };
-  for (const auto* counts : {&layer.counts, &layer.counts_half[0], &layer.counts_half[1]}) {
-    if (std::any_of(counts->begin(), counts->end(), out_of_range)) throw FormatError(place + ": counts must lie between 0 and 2^40");
-  }
-  if (out_of_range(layer.tokens)) throw FormatError(place + ": tokens must lie between 0 and 2^40");
-  if (std::any_of(layer.mass.begin(), layer.mass.end(), [](double m) { return m < 0; }))
-    throw FormatError(place + ": mass must not be negative");
   if (total(layer.counts) != layer.tokens * top_k) throw FormatError(place + ": counts do not sum to tokens x top_k");
   for (size_t i = 0; i < e; ++i) {
     if (layer.counts_half[0][i] + layer.counts_half[1][i] != layer.counts[i])
       throw FormatError(place + ": the halves do not sum to the counts");
   }
+  object.harmless({"layer"});
+  object.finish(Unknown::refuse);
   return layer;
+}
+
+std::vector<std::string> data_paths(JsonObject& data) {
+  // One path, or several.
+  const Json* one = data.find("paths");
+  return one != nullptr && one->is_string() ? std::vector<std::string>{data.text("paths")} : data.texts("paths");
 }
 
 }  // namespace
@@ -69,30 +73,31 @@ Json profile_to_json(const Profile& profile) {
 }
 
 Profile profile_from_json(const Json& json, const std::string& where) {
-  if (string_member(json, "format", where) != kFormat) throw FormatError(where + ": format is not " + kFormat);
+  JsonObject object(json, where);
+  if (object.text("format") != kFormat) throw FormatError(where + ": format is not " + kFormat);
   Profile profile;
-  const Json& model = member(json, "model", where);
-  profile.model_type = string_member(model, "type", where);
-  profile.model_hash = string_or(model, "hash", "", where);
-  const Json& data = member(json, "data", where);
-  for (const Json& path : member(data, "paths", where)) profile.data.push_back(path.is_string() ? path.get<std::string>() : path.dump());
-  profile.data_hash = string_or(data, "hash", "", where);
-  profile.tokens = int_member(data, "tokens", where);
-  profile.mode = string_member(json, "mode", where);
-  profile.tokens_counted = string_or(json, "tokens_counted", "all", where);
-  profile.experts = int_member(json, "num_experts", where);
-  profile.top_k = int_member(json, "top_k", where);
-  if (profile.experts < 1 || profile.experts > 65536 || profile.top_k < 1 || profile.top_k > profile.experts) {
-    throw FormatError(where + ": num_experts and top_k are out of range");
-  }
-  for (const Json& layer : member(json, "layers", where)) {
+  JsonObject model(object.at("model"), where + ": model"), data(object.at("data"), where + ": data");
+  profile.model_type = model.text("type");
+  profile.model_hash = model.text_or("hash", "");
+  model.finish(Unknown::refuse);
+  profile.data = data_paths(data);
+  profile.data_hash = data.text_or("hash", "");
+  profile.tokens = data.integer("tokens", 0, kMost);
+  data.finish(Unknown::refuse);
+  profile.mode = object.choice("mode", {"base", "warmup"});
+  profile.tokens_counted = object.choice_or("tokens_counted", "all", {"all", "label"});
+  profile.experts = object.integer("num_experts", 1, kMaxExperts);
+  profile.top_k = object.integer("top_k", 1, profile.experts);
+  const Json& layers = object.at("layers");
+  if (!layers.is_array()) throw FormatError(where + ": \"layers\" must be an array");
+  for (const Json& layer : layers) {
     profile.layers.push_back(layer_from_json(layer, profile.experts, profile.top_k, where));
     const size_t n = profile.layers.size();
-    if (profile.layers.back().layer < 0 || (n > 1 && profile.layers[n - 1].layer <= profile.layers[n - 2].layer)) {
+    if (n > 1 && profile.layers[n - 1].layer <= profile.layers[n - 2].layer)
       throw FormatError(where + ": layers must be ascending numbers from 0");
-    }
   }
   if (profile.layers.empty()) throw FormatError(where + ": no layer");
+  object.finish(Unknown::refuse);
   return profile;
 }
 

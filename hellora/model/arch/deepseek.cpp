@@ -6,10 +6,10 @@ namespace {
 
 constexpr auto kPaths = join_paths(kDecoderPaths, kQkvPaths, kExpertPaths, kSharedExpertsPaths, kDensePaths);
 
-ModelShape read_deepseek(const Json& config, const std::string& where) {
-  ModelShape shape = read_shared_shape(config, where);
-  shape.rms_eps = double_or(config, "rms_norm_eps", 1e-6, where);
-  read_deepseek_ffn(config, where, shape);
+ModelShape read_deepseek(JsonObject& config) {
+  ModelShape shape = read_shared_shape(config);
+  refuse_window(config, shape.layers);
+  read_deepseek_ffn(config, shape);
   return shape;
 }
 

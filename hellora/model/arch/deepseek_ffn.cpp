@@ -4,23 +4,21 @@
 
 namespace hellora {
 
-void read_deepseek_ffn(const Json& config, const std::string& where, ModelShape& shape) {
-  shape.dense_width = sized(config, "intermediate_size", 1, 1 << 24, where);
-  shape.expert_width = sized(config, "moe_intermediate_size", 1, 1 << 24, where);
-  shape.experts = sized(config, "n_routed_experts", 1, 65536, where);
-  const int64_t shared = has(config, "n_shared_experts") ? sized(config, "n_shared_experts", 0, 1024, where) : 0;
-  shape.shared_width = shared * shape.expert_width;
-  const int64_t first = has(config, "first_k_dense_replace") ? sized(config, "first_k_dense_replace", 0, 4096, where) : 0;
-  const int64_t every = has(config, "moe_layer_freq") ? sized(config, "moe_layer_freq", 1, 4096, where) : 1;
+void read_deepseek_ffn(JsonObject& config, ModelShape& shape) {
+  shape.dense_width = config.integer("intermediate_size", 1, kMaxWidth);
+  shape.expert_width = config.integer("moe_intermediate_size", 1, kMaxWidth);
+  shape.experts = spelled(config, {"n_routed_experts", "num_local_experts", "num_experts"}, 1, kMaxExperts);
+  shape.shared_width = config.integer_or("n_shared_experts", 0, 0, 1024) * shape.expert_width;
+  const int64_t first = config.integer_or("first_k_dense_replace", 0, 0, kMaxLayers);
+  const int64_t every = config.integer_or("moe_layer_freq", 1, 1, kMaxLayers);
   shape.dense_layers = dense_layers(shape.layers, [&](int64_t layer) { return layer < first || layer % every != 0; });
   if (static_cast<int64_t>(shape.dense_layers.size()) == shape.layers)
-    throw FormatError(where + ": first_k_dense_replace leaves no layer with experts");
-  shape.router.top_k = sized(config, "num_experts_per_tok", 1, shape.experts, where);
-  shape.router.renormalize = bool_or(config, "norm_topk_prob", false, where) && shape.router.top_k > 1;
-  const std::string scoring = string_or(config, "scoring_func", "softmax", where);
-  if (scoring != "softmax") throw FormatError(where + ": scoring_func \"" + scoring + "\" is not supported; expected \"softmax\"");
-  shape.aux_loss = double_or(config, "aux_loss_alpha", 0.001, where);
-  shape.router.balance = bool_or(config, "seq_aux", true, where) ? Balance::per_sequence : Balance::per_layer;
+    throw FormatError(config.where() + ": first_k_dense_replace leaves no layer with experts");
+  shape.router.top_k = config.integer("num_experts_per_tok", 1, shape.experts);
+  shape.router.renormalize = config.flag_or("norm_topk_prob", false) && shape.router.top_k > 1;
+  config.choice_or("scoring_func", "softmax", {"softmax"});
+  shape.aux_loss = config.number_or("aux_loss_alpha", 0.001, 0, 1e6);
+  shape.router.balance = config.flag_or("seq_aux", true) ? Balance::per_sequence : Balance::per_layer;
 }
 
 void write_deepseek_ffn(const ModelShape& shape, Json& config) {

@@ -13,7 +13,7 @@ inline constexpr auto kSharedExpertsPaths = std::to_array<SlotPath>({
 });
 
 /// Fills everything of the feed-forward part; FormatError for a scoring function or an order of layers that is not known.
-void read_deepseek_ffn(const Json& config, const std::string& where, ModelShape& shape);
+void read_deepseek_ffn(JsonObject& config, ModelShape& shape);
 void write_deepseek_ffn(const ModelShape& shape, Json& config);
 
 }  // namespace hellora

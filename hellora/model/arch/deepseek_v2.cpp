@@ -19,16 +19,16 @@ constexpr auto kPaths = join_paths(kDecoderPaths,
                                    }),
                                    kExpertPaths, kSharedExpertsPaths, kDensePaths);
 
-void read_latent(const Json& config, const std::string& where, ModelShape& shape) {
+void read_latent(JsonObject& config, ModelShape& shape) {
   LatentShape& latent = shape.latent;
-  latent.q_rank = has(config, "q_lora_rank") ? sized(config, "q_lora_rank", 1, 1 << 24, where) : 0;
-  latent.kv_rank = sized(config, "kv_lora_rank", 1, 1 << 24, where);
-  latent.nope = sized(config, "qk_nope_head_dim", 1, 65536, where);
-  latent.rope = sized(config, "qk_rope_head_dim", 2, 65536, where);
-  latent.value = sized(config, "v_head_dim", 1, 65536, where);
-  if (latent.rope % 2 != 0) throw FormatError(where + ": qk_rope_head_dim must be even for rotary embedding");
+  latent.q_rank = config.integer_or("q_lora_rank", 0, 1, kMaxWidth);
+  latent.kv_rank = config.integer("kv_lora_rank", 1, kMaxWidth);
+  latent.nope = config.integer("qk_nope_head_dim", 1, 65536);
+  latent.rope = config.integer("qk_rope_head_dim", 2, 65536);
+  latent.value = config.integer("v_head_dim", 1, 65536);
+  if (latent.rope % 2 != 0) throw FormatError(config.where() + ": qk_rope_head_dim must be even for rotary embedding");
   if (latent.value > latent.nope + latent.rope) {
-    throw FormatError(where + ": v_head_dim wider than qk_nope_head_dim + qk_rope_head_dim is not supported");
+    throw FormatError(config.where() + ": v_head_dim wider than qk_nope_head_dim + qk_rope_head_dim is not supported");
   }
   shape.kv_heads = shape.heads;
   shape.head_dim = latent.nope + latent.rope;
@@ -41,32 +41,26 @@ void read_latent(const Json& config, const std::string& where, ModelShape& shape
 }
 
 /// Other choices than the plain one: best groups first, then the best experts in them.
-void read_groups(const Json& config, const std::string& where, RouterRule& router, int64_t experts) {
-  const std::string method = string_or(config, "topk_method", "greedy", where);
-  if (method != "greedy" && method != "group_limited_greedy") {
-    throw FormatError(where + ": topk_method \"" + method + "\" is not supported; expected greedy or group_limited_greedy");
-  }
-  if (method == "greedy") return;
-  router.groups = sized(config, "n_group", 1, experts, where);
-  router.top_groups = sized(config, "topk_group", 1, router.groups, where);
-  if (experts % router.groups != 0) throw FormatError(where + ": n_routed_experts must be a multiple of n_group");
+void read_groups(JsonObject& config, RouterRule& router, int64_t experts) {
+  const bool plain = config.choice_or("topk_method", "greedy", {"greedy", "group_limited_greedy"}) == "greedy";
+  config.harmless({"n_group", "topk_group"});
+  if (plain) return;
+  router.groups = config.integer("n_group", 1, experts);
+  router.top_groups = config.integer("topk_group", 1, router.groups);
+  if (experts % router.groups != 0) throw FormatError(config.where() + ": n_routed_experts must be a multiple of n_group");
   if (router.top_k > experts / router.groups * router.top_groups)
-    throw FormatError(where + ": num_experts_per_tok exceeds the experts of topk_group groups");
+    throw FormatError(config.where() + ": num_experts_per_tok exceeds the experts of topk_group groups");
 }
 
-ModelShape read_deepseek_v2(const Json& given, const std::string& where) {
-  Json config = given;
-  config.erase("head_dim");  // newer files repeat qk_rope_head_dim there
-  config.erase("num_key_value_heads");
-  config["head_dim"] = 2;  // of no meaning here; hidden_size need not be a multiple of the heads
-  ModelShape shape = read_shared_shape(config, where);
-  shape.rms_eps = double_or(config, "rms_norm_eps", 1e-6, where);
-  read_latent(config, where, shape);
-  read_deepseek_ffn(config, where, shape);
-  read_groups(config, where, shape.router, shape.experts);
-  const double scale = double_or(config, "routed_scaling_factor", 1, where);
-  if (!(scale > 0)) throw FormatError(where + ": routed_scaling_factor must be positive");
-  // The authors' code scales only weights that it does not renormalise.
+ModelShape read_deepseek_v2(JsonObject& config) {
+  ModelShape shape = read_shared_shape(config, {.plain_heads = false});
+  config.harmless({"num_key_value_heads", "head_dim"});  // newer files repeat qk_rope_head_dim in the second
+  refuse_window(config, shape.layers);
+  read_latent(config, shape);
+  read_deepseek_ffn(config, shape);
+  read_groups(config, shape.router, shape.experts);
+  const double scale = config.positive_or("routed_scaling_factor", 1, 1e6);
+  // The authors' code scales only weights that it does not renormalise; transformers' class never renormalises (docs/files.md).
   shape.router.scale = shape.router.renormalize ? 1 : scale;
   return shape;
 }

@@ -8,10 +8,10 @@ namespace {
 constexpr auto kPaths = join_paths(kDecoderPaths, kQkvPaths, kQkvBiasPaths, kDensePaths,
                                    std::to_array<SlotPath>({{Slot::o_bias, "model.layers.{L}.self_attn.o_proj"}}));
 
-ModelShape read_llama(const Json& config, const std::string& where) {
-  ModelShape shape = read_shared_shape(config, where, true);
-  shape.rms_eps = double_or(config, "rms_norm_eps", 1e-6, where);
-  shape.dense_width = sized(config, "intermediate_size", 1, 1 << 24, where);
+ModelShape read_llama(JsonObject& config) {
+  ModelShape shape = read_shared_shape(config, {.bias = true});
+  refuse_window(config, shape.layers);
+  shape.dense_width = config.integer("intermediate_size", 1, kMaxWidth);
   return shape;
 }
 

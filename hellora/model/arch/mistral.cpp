@@ -7,11 +7,10 @@ namespace {
 
 constexpr auto kPaths = join_paths(kDecoderPaths, kQkvPaths, kDensePaths);
 
-ModelShape read_mistral(const Json& config, const std::string& where) {
-  ModelShape shape = read_shared_shape(config, where);
-  shape.rms_eps = double_or(config, "rms_norm_eps", 1e-6, where);
-  shape.window = read_window(config, where);
-  shape.dense_width = sized(config, "intermediate_size", 1, 1 << 24, where);
+ModelShape read_mistral(JsonObject& config) {
+  ModelShape shape = read_shared_shape(config, {.kv_heads = 8});
+  shape.window = read_window(config, shape.layers, 4096);
+  shape.dense_width = config.integer("intermediate_size", 1, kMaxWidth);
   return shape;
 }
 

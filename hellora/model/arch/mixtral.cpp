@@ -14,12 +14,12 @@ constexpr auto kPaths = join_paths(kDecoderPaths, kQkvPaths,
                                        {Slot::down, "model.layers.{L}.block_sparse_moe.experts.{E}.w2"},
                                    }));
 
-ModelShape read_mixtral(const Json& config, const std::string& where) {
-  ModelShape shape = read_shared_shape(config, where);
-  shape.window = read_window(config, where);
-  shape.experts = sized(config, spelling(config, {"num_local_experts", "num_experts"}, where), 1, 65536, where);
-  shape.expert_width = sized(config, "intermediate_size", 1, 1 << 24, where);
-  shape.router.top_k = sized(config, "num_experts_per_tok", 1, shape.experts, where);
+ModelShape read_mixtral(JsonObject& config) {
+  ModelShape shape = read_shared_shape(config, {.rms_eps = 1e-5, .theta = 1e6, .kv_heads = 8});
+  shape.window = read_window(config, shape.layers);
+  shape.experts = spelled(config, {"num_local_experts", "num_experts"}, 1, kMaxExperts);
+  shape.expert_width = config.integer("intermediate_size", 1, kMaxWidth);
+  shape.router.top_k = config.integer("num_experts_per_tok", 1, shape.experts);
   shape.router.renormalize = true;
   return shape;
 }

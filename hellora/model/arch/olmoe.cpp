@@ -1,5 +1,4 @@
 // OLMoE (Muennighoff et al. 2024, arXiv 2409.02060): every layer routed, norm over the whole q and k vectors.
-#include "hellora/core/error.h"
 #include "hellora/model/arch/paths.h"
 #include "hellora/model/config_reader.h"
 
@@ -8,16 +7,15 @@ namespace {
 
 constexpr auto kPaths = join_paths(kDecoderPaths, kQkvPaths, kQkNormPaths, kExpertPaths);
 
-ModelShape read_olmoe(const Json& config, const std::string& where) {
-  ModelShape shape = read_shared_shape(config, where);
+ModelShape read_olmoe(JsonObject& config) {
+  ModelShape shape = read_shared_shape(config, {.rms_eps = 1e-5});
+  refuse_window(config, shape.layers);
   shape.qk_norm = QkNorm::whole;
-  shape.clip_qkv = double_or(config, "clip_qkv", 0, where);
-  if (shape.clip_qkv < 0) throw FormatError(where + ": clip_qkv must be null or positive");
-  shape.experts = sized(config, "num_experts", 1, 65536, where);
-  shape.expert_width =
-      sized(config, "intermediate_size", 1, 1 << 24, where);  // the class default is wrong for the published model: required
-  shape.router.top_k = sized(config, "num_experts_per_tok", 1, shape.experts, where);
-  shape.router.renormalize = bool_or(config, "norm_topk_prob", false, where);
+  shape.clip_qkv = config.positive_or("clip_qkv", 0, 1e9);  // null: none
+  shape.experts = spelled(config, {"num_experts", "num_local_experts"}, 1, kMaxExperts);
+  shape.expert_width = config.integer("intermediate_size", 1, kMaxWidth);  // the class default is wrong for the published model
+  shape.router.top_k = config.integer("num_experts_per_tok", 1, shape.experts);
+  shape.router.renormalize = config.flag_or("norm_topk_prob", false);
   return shape;
 }
 

@@ -12,13 +12,12 @@ constexpr auto kPaths = join_paths(kDecoderPaths, kQkvPaths, kQkvBiasPaths, kExp
                                        {Slot::shared_down, "model.layers.{L}.mlp.shared_expert.down_proj"},
                                    }));
 
-ModelShape read_qwen2_moe(const Json& config, const std::string& where) {
-  ModelShape shape = read_shared_shape(config, where);
-  shape.rms_eps = double_or(config, "rms_norm_eps", 1e-6, where);
-  shape.qkv_bias = bool_or(config, "qkv_bias", true, where);
-  shape.shared_width = sized(config, "shared_expert_intermediate_size", 1, 1 << 24, where);
+ModelShape read_qwen2_moe(JsonObject& config) {
+  ModelShape shape = read_shared_shape(config, {.kv_heads = 16});
+  shape.qkv_bias = config.flag_or("qkv_bias", true);
+  shape.shared_width = config.integer("shared_expert_intermediate_size", 1, kMaxWidth);
   shape.shared_gated = true;
-  read_qwen_ffn(config, where, shape);
+  read_qwen_ffn(config, shape);
   return shape;
 }
 

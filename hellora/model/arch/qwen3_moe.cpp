@@ -6,11 +6,10 @@ namespace {
 
 constexpr auto kPaths = join_paths(kDecoderPaths, kQkvPaths, kQkNormPaths, kExpertPaths, kDensePaths);
 
-ModelShape read_qwen3_moe(const Json& config, const std::string& where) {
-  ModelShape shape = read_shared_shape(config, where);
-  shape.rms_eps = double_or(config, "rms_norm_eps", 1e-6, where);
+ModelShape read_qwen3_moe(JsonObject& config) {
+  ModelShape shape = read_shared_shape(config, {.kv_heads = 4});
   shape.qk_norm = QkNorm::per_head;
-  read_qwen_ffn(config, where, shape);
+  read_qwen_ffn(config, shape);
   return shape;
 }
 

@@ -6,7 +6,7 @@
 
 namespace hellora {
 
-void read_qwen_ffn(const Json& config, const std::string& where, ModelShape& shape);
+void read_qwen_ffn(JsonObject& config, ModelShape& shape);
 void write_qwen_ffn(const ModelShape& shape, Json& config);
 
 }  // namespace hellora

@@ -43,17 +43,23 @@ TEST(Plan, RefusesBadInputByPlace) {
       {R"({"a": 1})", {"\"layers\"", "array"}},
       {R"([{"layer": 0, "experts": [1, 1], "ranks": [null, null]}])", {"layer 0", "ascending"}},
       {R"([{"layer": 0, "experts": [3, 1], "ranks": [null, null]}])", {"layer 0", "ascending"}},
-      {R"([{"layer": 0, "experts": [-1], "ranks": [null]}])", {"layer 0", "ascending"}},
+      {R"([{"layer": 0, "experts": [-1], "ranks": [null]}])", {"layer 0", "experts"}},
       {R"([{"layer": 2, "experts": [1], "ranks": []}])", {"layer 2", "ranks"}},
       {R"([{"layer": 2, "experts": [1], "ranks": {"0": 1}}])", {"layer 2", "ranks"}},
-      {R"([{"layer": 2, "experts": [5], "ranks": [0]}])", {"layer 2", "expert 5", "at least 1"}},
+      {R"([{"layer": 2, "experts": [5], "ranks": [0]}])", {"layer 2", "expert 5", "from 1 to 65536"}},
       {R"([{"layer": 2, "experts": [5], "ranks": [2.5]}])", {"layer 2", "expert 5"}},
+      {R"([{"layer": 2, "experts": [5], "ranks": [4611686018427387904]}])", {"layer 2", "expert 5", "from 1 to 65536"}},
+      {R"([{"layer": 2, "experts": [5], "ranks": [65537]}])", {"layer 2", "expert 5"}},
+      {R"([{"layer": 2, "experts": [65536], "ranks": [1]}])", {"layer 2", "experts"}},
+      {R"([{"layer": 1152921504606846976, "experts": [5], "ranks": [1]}])", {"layer"}},
+      {R"([{"layer": 2, "experts": [5], "ranks": [1], "coverage": -0.5}])", {"layer 2", "coverage"}},
+      {R"([{"layer": 2, "experts": [5], "ranks": [1], "alphas": [2]}])", {"layer 2", "alphas"}},
       {R"([{"layer": 2, "experts": ["5"], "ranks": [1]}])", {"layer 2", "experts"}},
       {R"([{"layer": 2, "ranks": [1]}])", {"layer 2", "experts"}},
       {R"([{"layer": 2, "experts": [1]}])", {"layer 2", "ranks"}},
       {R"([{"experts": [1], "ranks": [null]}])", {"layer"}},
       {R"([{"layer": "0", "experts": [1], "ranks": [null]}])", {"layer"}},
-      {R"([{"layer": -1, "experts": [1], "ranks": [null]}])", {"layers"}},
+      {R"([{"layer": -1, "experts": [1], "ranks": [null]}])", {"layer"}},
       {R"([7])", {"object", "number"}},
       {R"([{"layer": 1, "experts": [], "ranks": []}, {"layer": 1, "experts": [], "ranks": []}])", {"layers", "ascending"}},
       {R"([{"layer": 1, "experts": [], "ranks": []}, {"layer": 0, "experts": [], "ranks": []}])", {"layers", "ascending"}},
@@ -64,6 +70,17 @@ TEST(Plan, RefusesBadInputByPlace) {
     EXPECT_CONTAINS(message, "some/plan.json");
     for (const char* part : bad.says) EXPECT_CONTAINS(message, part) << " for " << bad.layers;
   }
+}
+
+TEST(Plan, RefusesWhatItDoesNotKnow) {
+  const auto message = [](const char* key, const Json& value) {
+    Json json = plan_to_json(sample());
+    json[key] = value;
+    return error_of<FormatError>([&] { plan_from_json(json, "p.json"); });
+  };
+  EXPECT_CONTAINS(message("arguments", 3), "arguments");
+  EXPECT_CONTAINS(message("policy", 3), "policy");
+  EXPECT_CONTAINS(message("scale", 2), "\"scale\" is 2");
 }
 
 TEST(Plan, RefusesOtherFormats) {

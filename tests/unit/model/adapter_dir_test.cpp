@@ -210,7 +210,6 @@ TEST_F(BadAdapter, ConfigsThatWouldBeIgnored) {
                                                                             {"lora_bias", true},
                                                                             {"modules_to_save", {"lm_head"}},
                                                                             {"layer_replication", {{0, 1}}},
-                                                                            {"target_parameters", {"experts.down_proj"}},
                                                                             {"peft_type", "IA3"},
                                                                             {"r", 0},
                                                                             {"lora_alpha", 0},
@@ -243,12 +242,24 @@ TEST_F(BadAdapter, OtherBase) {
   AdapterOrigin origin = sample_origin();
   origin.model_hash = model_hash(*model.decoder);
   write_adapter(folder_.path(), *fresh_adapters(tiny_shape(), tiny_plan()), origin, tiny_shape());
-  const LoadedAdapter loaded = read_adapter(folder_.path(), tiny_shape());
-  EXPECT_NO_THROW(check_base(loaded, *model.decoder, folder_.path()));
-  const std::string message = error_of<StateError>([&] { check_base(loaded, *other.decoder, folder_.path()); });
+  const auto open = [&](const TinyModel& base) {
+    return open_adapter(folder_.path(), base.folder.path(), tiny_shape(), [&] { return model_hash(*base.decoder); });
+  };
+  EXPECT_NO_THROW(open(model));
+  const std::string message = error_of<StateError>([&] { open(other); });
   EXPECT_CONTAINS(message, folder_.path().string());
+  EXPECT_CONTAINS(message, "some/base");
   EXPECT_CONTAINS(message, origin.model_hash);
   EXPECT_CONTAINS(message, model_hash(*other.decoder));
+}
+
+/// Before any tensor is looked at: a base of another shape, named as what it is.
+TEST_F(BadAdapter, BaseOfAnotherShape) {
+  const ModelShape other = tiny_shape_of("qwen3_moe");
+  const auto never = []() -> std::string { throw std::logic_error("the hash is not needed"); };
+  const std::string message = error_of<StateError>([&] { open_adapter(folder_.path(), "m", other, never); });
+  EXPECT_CONTAINS(message, "olmoe: 2 layers of width 16, 6 experts of width 12, vocabulary 61");
+  EXPECT_CONTAINS(message, "this model is qwen3_moe");
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ TEST(FamilyConfigs, ContradictionsAndUnsupportedValuesAreNamed) {
       {"mistral", "layer_types", {"full_attention", "sliding_attention"}, "layer_types"},
       {"qwen3_moe", "num_local_experts", 5, "num_experts"},
       {"qwen3_moe", "use_sliding_window", true, "use_sliding_window"},
-      {"qwen3_moe", "mlp_only_layers", {0, 2}, "layer 2"},
+      {"qwen3_moe", "mlp_only_layers", {0, 2}, "mlp_only_layers"},
       {"qwen3_moe", "mlp_only_layers", {0, 1}, "no layer with experts"},
       {"qwen3_moe", "attention_bias", true, "attention_bias"},
       {"qwen2_moe", "decoder_sparse_step", 0, "decoder_sparse_step"},

@@ -1,7 +1,6 @@
 // config.json readers, sites from targets and plans, parameter counts, random checkpoints.
 #include "hellora/core/error.h"
 #include "hellora/model/count.h"
-#include "hellora/model/peft_config.h"
 #include "tests/support/tiny_model.h"
 
 namespace hellora {
@@ -145,16 +144,6 @@ TEST(ModelHash, IsTheModelNotItsStorage) {
   EXPECT_EQ(model_hash(*model.decoder), model_hash(*as_double));
   EXPECT_EQ(model_hash(*model.decoder), model_hash(*as_bf16));
   EXPECT_NE(model_hash(*model.decoder), model_hash(*other.decoder));
-}
-
-TEST(PeftPatterns, MatchWholeModulePathsFirstOneWins) {
-  const std::vector<std::pair<std::string, double>> patterns = {
-      {"layers.1.self_attn.q_proj", 2}, {"q_proj", 4}, {R"(.*experts\.\d+\.up_proj)", 6}};
-  EXPECT_EQ(pattern_value(patterns, "model.layers.1.self_attn.q_proj", 1), 2);
-  EXPECT_EQ(pattern_value(patterns, "model.layers.0.self_attn.q_proj", 1), 4);
-  EXPECT_EQ(pattern_value(patterns, "model.layers.0.mlp.experts.12.up_proj", 1), 6);
-  EXPECT_EQ(pattern_value(patterns, "model.layers.0.self_attn.xq_proj", 1), 1);
-  EXPECT_EQ(pattern_value(patterns, "model.layers.0.self_attn.q_proj.more", 1), 1);
 }
 
 }  // namespace

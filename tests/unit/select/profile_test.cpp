@@ -1,4 +1,5 @@
 // Profiles: what is counted, and that a file which contradicts itself is refused.
+#include <functional>
 #include <limits>
 
 #include "tests/unit/select/small_profile.h"
@@ -39,34 +40,54 @@ TEST(ProfileFile, RefusesSumsThatDoNotHold) {
                     layer0(j)["counts"][0] = -1;
                     layer0(j)["counts"][1] = 15;
                   }),
-                  "counts must lie between");
+                  "p.json, layer 0: key \"counts\" is");
   EXPECT_CONTAINS(refusal([&](Json& j) {
                     layer0(j)["counts_half"][0][0] = 6;
                     layer0(j)["counts_half"][1][0] = -1;
                   }),
-                  "counts must lie between");
-  EXPECT_CONTAINS(refusal([&](Json& j) { layer0(j)["mass"][0] = -0.5; }), "mass must not be negative");
+                  "p.json, layer 0: key \"counts_half\" is");
+  EXPECT_CONTAINS(refusal([&](Json& j) { layer0(j)["mass"][0] = -0.5; }), "key \"mass\" is");
 }
 
 TEST(ProfileFile, RefusesNumbersThatWouldOverflow) {
-  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["tokens"] = INT64_MAX; }), "tokens must lie between");
-  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["counts"][0] = INT64_MAX; }), "counts must lie between");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["tokens"] = INT64_MAX; }), "key \"tokens\" is");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["counts"][0] = INT64_MAX; }), "key \"counts\" is");
   EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["counts"][0] = UINT64_MAX; }), "counts");
 }
 
 TEST(ProfileFile, RefusesOtherShapes) {
   EXPECT_CONTAINS(refusal([](Json& j) { j["format"] = "hellora.profile/2"; }), "format is not hellora.profile/1");
   EXPECT_CONTAINS(refusal([](Json& j) { j["num_experts"] = 7; }), "num_experts = 7");
-  EXPECT_CONTAINS(refusal([](Json& j) { j["num_experts"] = 0; }), "out of range");
-  EXPECT_CONTAINS(refusal([](Json& j) { j["top_k"] = 7; }), "out of range");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["num_experts"] = 0; }), "key \"num_experts\" is 0");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["top_k"] = 7; }), "key \"top_k\" is 7");
   EXPECT_CONTAINS(refusal([](Json& j) { j["layers"] = Json::array(); }), "no layer");
   EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][1]["layer"] = 0; }), "ascending");
   EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0].erase("counts_half"); }), "counts_half");
   EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["counts_half"].push_back(1); }), "two lists");
-  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["mass"][0] = "1"; }), "must hold numbers");
+  EXPECT_CONTAINS(refusal([](Json& j) { j["layers"][0]["mass"][0] = "1"; }), "array of numbers");
   EXPECT_CONTAINS(refusal([](Json& j) { j["layers"] = 5; }), "p.json");
   EXPECT_CONTAINS(refusal([](Json& j) { j = Json::array(); }), "p.json");
   EXPECT_CONTAINS(error_of<DataError>([] { read_profile("/nonexistent/profile.json"); }), "/nonexistent/profile.json");
+}
+
+/// Every number has a range, every word a list, and a key that nobody knows could change what the profile means.
+TEST(ProfileFile, RefusesNonsense) {
+  const std::vector<std::pair<string, std::function<void(Json&)>>> table = {
+      {"data: key \"tokens\" is -5", [](Json& j) { j["data"]["tokens"] = -5; }},
+      {"data: key \"tokens\" is", [](Json& j) { j["data"]["tokens"] = INT64_MAX; }},
+      {"data: key \"paths\"", [](Json& j) { j["data"]["paths"] = Json{3}; }},
+      {"key \"mode\" is \"cold\"", [](Json& j) { j["mode"] = "cold"; }},
+      {"key \"tokens_counted\" is \"most\"", [](Json& j) { j["tokens_counted"] = "most"; }},
+      {"key \"layer\" is", [](Json& j) { j["layers"][0]["layer"] = -1; }},
+      {"key \"layer\" is", [](Json& j) { j["layers"][1]["layer"] = int64_t{1} << 40; }},
+      {"key \"layers\"", [](Json& j) { j.erase("layers"); }},
+      {"key \"weights\" is 3", [](Json& j) { j["weights"] = 3; }},
+      {"layer 0: key \"weights\" is 3", [](Json& j) { j["layers"][0]["weights"] = 3; }},
+      {"expected a JSON object", [](Json& j) { j["layers"][0] = 7; }},
+      {"model: expected a JSON object", [](Json& j) { j["model"] = "olmoe"; }},
+      {"model: key \"type\"", [](Json& j) { j["model"]["type"] = 1; }},
+  };
+  for (const auto& [says, change] : table) EXPECT_CONTAINS(refusal(change), says);
 }
 
 Tensor ids_tensor(const std::vector<int64_t>& values) { return at::tensor(values, at::TensorOptions(at::kLong)).view({-1, 2}); }
