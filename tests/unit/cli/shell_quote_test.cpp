@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

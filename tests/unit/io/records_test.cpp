@@ -1,7 +1,7 @@
 // Records of a file: lines, arrays and packed files, and what is refused by what its first bytes say.
 #include "hellora/io/records.h"
 
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

@@ -2,7 +2,7 @@
 #include "hellora/io/yaml_text.h"
 
 #include "hellora/io/yaml.h"
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {
