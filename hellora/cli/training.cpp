@@ -4,6 +4,7 @@
 
 #include "hellora/cli/drift.h"
 #include "hellora/cli/progress.h"
+#include "hellora/cli/run_data.h"
 #include "hellora/cli/run_folder.h"
 #include "hellora/core/error.h"
 #include "hellora/core/hash.h"
@@ -129,12 +130,13 @@ Forecast forecast_run(const RunConfig& config, const ModelShape& shape, const Ad
                                                  adapted_layers(adapters, shape.layers)));
 }
 
-Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Plan& plan) {
+Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Plan& plan, const Dataset& train) {
   const Ratios ratios = count_ratios(outcome.base, outcome.trainable, outcome.trainable_all_experts);
   double coverage = 0;
   for (const LayerPlan& layer : plan.layers) coverage += layer.coverage / static_cast<double>(plan.layers.size());
   Json json;
   json["eval"] = outcome.evaluated ? Json{{"loss_before", outcome.loss_before}, {"loss_after", outcome.loss_after}} : Json::object();
+  json["data"] = dataset_facts(train);
   json["base"] = outcome.base;
   json["trainable"] = outcome.trainable;
   json["trainable_all_experts"] = outcome.trainable_all_experts;
@@ -299,12 +301,9 @@ Prepared prepare_training(RunConfig* config, const Path& resume, bool overwrite,
   out.space = open_model(config->model, config->compute.weights, true, resolve_compute(&config->compute));
   const ModelShape& shape = out.space.decoder->shape();
   settle_memory(config, shape);
-  out.train = load_rows(config->data.train, config->data, out.space, config->model);
-  log_info("training data: " + describe(out.train));
-  if (!config->data.eval.empty()) {
-    out.eval = load_rows(config->data.eval, config->data, out.space, config->model);
-    log_info("evaluation data: " + describe(*out.eval));
-  }
+  RunData data = load_run_data(*config, out.space);
+  out.train = std::move(data.train);
+  out.eval = std::move(data.eval);
   const bool has_plan = continues && fs::exists(folder / "plan.json"), keeps_plan = has_plan && config->select.plan.empty();
   const bool profiles = !keeps_plan && takes_profile(*config, shape);
   if (!profiles) out.plan = keeps_plan ? read_plan(folder / "plan.json") : make_plan(*config, *out.space.decoder, nullptr);
@@ -372,7 +371,7 @@ TrainOutcome run_training(RunConfig* config, Prepared& prepared, bool quiet) {
   write_text_atomic(Path(config->output) / "audit.json", outcome.result.audit.dump(1) + "\n");
   // A resumed run may have other paths, threads and evaluation settings than at its start.
   write_text_atomic(Path(config->output) / "config.yaml", config_yaml(config));
-  outcome.summary = summary_json(*config, outcome, plan);
+  outcome.summary = summary_json(*config, outcome, plan, train);
   write_text_atomic(Path(config->output) / "summary.json", outcome.summary.dump(1) + "\n");
   if (!outcome.result.audit_passed) {
     throw CheckFailed("audit failed: " + outcome.result.audit["failures"][0].get<std::string>() + " (" +
