@@ -1,8 +1,8 @@
 #include "hellora/adapters/plan.h"
 
 #include "hellora/core/error.h"
-#include "hellora/core/json_text.h"
 #include "hellora/core/json_object.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/printable.h"
 
 namespace hellora {

@@ -3,15 +3,17 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <set>
 
 #include "hellora/cli/table.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json_text.h"
+#include "hellora/core/log.h"
 #include "hellora/core/printable.h"
 #include "hellora/core/terminal.h"
 #include "hellora/core/text.h"
 #include "hellora/data/row.h"
-#include "hellora/io/jsonl.h"
+#include "hellora/io/records.h"
 
 namespace hellora {
 namespace {
@@ -63,49 +65,90 @@ std::string histogram(std::vector<size_t> lengths) {
   return format_table(rows);
 }
 
+/// What is seen of all files.
+class Inspection {
+ public:
+  Inspection(const InspectData& options, bool json)
+      : options_(options),
+        json_(json),
+        tokenizer_(Tokenizer::load(options.model)),
+        chat_(resolve_chat_template(options.data, options.model)),
+        maker_(options_.data, tokenizer_, chat_ ? &*chat_ : nullptr),
+        marks_{!json && ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr} {}
+
+  void file(const std::string& name) {
+    maker_.begin_file();
+    for_each_record(name, [&](int64_t line, const Json& value) { record(value, name + ":" + std::to_string(line)); });
+    if (maker_.format() != nullptr) formats_[printable(name)] = std::string(maker_.format()->name);
+  }
+
+  void finish() const {
+    if (lengths_.empty()) throw DataError(join(options_.files, ", ") + ": no record");
+    if (!unread_.empty()) {
+      const std::vector<std::string> keys(unread_.begin(), unread_.end());
+      log_warn("keys of the records that are not read: " + printable(join(keys, ", ")));
+    }
+    if (json_) {
+      const Json out = {{"formats", formats_}, {"rows", rows_}, {"lengths", lengths_}, {"tokens", total_}, {"supervised", supervised_}};
+      std::cout << out.dump() << "\n";
+      return;
+    }
+    const auto longer =
+        std::count_if(lengths_.begin(), lengths_.end(), [&](size_t n) { return static_cast<int64_t>(n) > options_.data.max_length; });
+    std::cout << histogram(lengths_) << with_commas(static_cast<long long>(lengths_.size())) << " rows, "
+              << with_commas(static_cast<long long>(total_)) << " tokens, " << with_commas(static_cast<long long>(supervised_))
+              << " supervised, " << longer << " longer than " << options_.data.max_length
+              << "; chat template: " << (chat_ ? printable(chat_->where()) : "none") << "\n";
+  }
+
+ private:
+  void record(const Json& value, const std::string& where) {
+    if (maker_.format() == nullptr) maker_.begin_file(value, where);
+    std::vector<std::string> unread;
+    const std::vector<TokenRow> rows = maker_.rows(value, where, unread);
+    unread_.insert(unread.begin(), unread.end());
+    for (const TokenRow& row : rows) {
+      const size_t own = static_cast<size_t>(std::count_if(row.labels.begin(), row.labels.end(), [](int64_t l) { return l != kIgnore; }));
+      lengths_.push_back(row.ids.size());
+      supervised_ += own;
+      total_ += row.ids.size();
+      if (static_cast<int64_t>(lengths_.size()) <= options_.shown) show(row, own, where);
+    }
+  }
+
+  void show(const TokenRow& row, size_t own, const std::string& where) {
+    try {
+      const std::string text = row.text.empty() ? tokenizer_.decode(row.ids) : row.text;
+      if (json_) {
+        rows_.push_back({{"where", printable(where)}, {"text", text}, {"ids", row.ids}, {"labels", row.labels}});
+        return;
+      }
+      std::cout << printable(where) << ", format " << maker_.format()->name << ": " << row.ids.size() << " tokens, " << own
+                << " supervised\n"
+                << row_text(row, tokenizer_, marks_) << "\n\n";
+    } catch (const DataError& error) {
+      throw DataError(where + ": " + error.what());  // an id that the tokenizer does not know
+    }
+  }
+
+  const InspectData& options_;
+  bool json_;
+  Tokenizer tokenizer_;
+  std::optional<ChatTemplate> chat_;
+  RowMaker maker_;
+  Marks marks_;
+  std::vector<size_t> lengths_;
+  size_t supervised_ = 0, total_ = 0;
+  Json rows_ = Json::array(), formats_ = Json::object();
+  std::set<std::string> unread_;
+};
+
 }  // namespace
 
 void inspect_data(const InspectData& options, bool json) {
-  const Tokenizer tokenizer = Tokenizer::load(options.model);
-  const std::optional<ChatTemplate> chat = resolve_chat_template(options.data, options.model);
-  RowMaker maker(options.data, tokenizer, chat ? &*chat : nullptr);
-  const Marks marks{!json && colours_on(STDOUT_FILENO)};
-  std::vector<size_t> lengths;
-  size_t supervised = 0, total = 0;
-  Json rows = Json::array(), formats = Json::object();
-  for (const std::string& file : options.files) {
-    maker.begin_file();
-    for_each_json_line(file, [&](int64_t line, const Json& record) {
-      const std::string where = file + ":" + std::to_string(line);
-      if (maker.format() == nullptr) maker.begin_file(record, where);
-      for (const TokenRow& row : maker.rows(record, where)) {
-        const size_t own = static_cast<size_t>(std::count_if(row.labels.begin(), row.labels.end(), [](int64_t l) { return l != kIgnore; }));
-        lengths.push_back(row.ids.size());
-        supervised += own;
-        total += row.ids.size();
-        if (static_cast<int64_t>(lengths.size()) > options.shown) continue;
-        const std::string text = row.text.empty() ? tokenizer.decode(row.ids) : row.text;
-        rows.push_back({{"where", where}, {"text", text}, {"ids", row.ids}, {"labels", row.labels}});
-        if (json) continue;
-        std::cout << printable(where) << ", format " << maker.format()->name << ": " << row.ids.size() << " tokens, " << own
-                  << " supervised\n"
-                  << row_text(row, tokenizer, marks) << "\n\n";
-      }
-    });
-    if (maker.format() != nullptr) formats[file] = std::string(maker.format()->name);
-  }
-  if (lengths.empty()) throw DataError(join(options.files, ", ") + ": no record");
-  if (json) {
-    std::cout << dump_json({{"formats", formats}, {"rows", rows}, {"lengths", lengths}, {"tokens", total}, {"supervised", supervised}})
-              << "\n";
-    return;
-  }
-  const auto longer =
-      std::count_if(lengths.begin(), lengths.end(), [&](size_t n) { return static_cast<int64_t>(n) > options.data.max_length; });
-  std::cout << histogram(lengths) << with_commas(static_cast<long long>(lengths.size())) << " rows, "
-            << with_commas(static_cast<long long>(total)) << " tokens, " << with_commas(static_cast<long long>(supervised))
-            << " supervised, " << longer << " longer than " << options.data.max_length
-            << "; chat template: " << (chat ? printable(chat->where()) : "none") << "\n";
+  Inspection inspection(options, json);
+  for (const std::string& file : options.files) inspection.file(file);
+  inspection.finish();
 }
 
 }  // namespace hellora

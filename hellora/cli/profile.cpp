@@ -2,6 +2,7 @@
 
 #include "hellora/cli/commands.h"
 #include "hellora/cli/profile_run.h"
+#include "hellora/cli/run_data.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 
@@ -34,13 +35,15 @@ class ProfileCommand : public Command {
     pass("select.max_tokens", max_tokens_);
     pass("select.tokens", tokens_);
     load_config(&config, file, overrides_);
-    if (!data_.empty()) config.data.train = data_;  // as they are: a name may hold a comma or a space
+    if (!data_.empty()) {  // as they are: a name may hold a comma or a space
+      config.data.train = data_;
+      config.data.weights.clear();
+    }
     apply_common(&config, common);
     require_key(config, "model", !config.model.empty());
     require_key(config, "data.train", !config.data.train.empty());
     Workspace space = open_model(config.model, config.compute.weights, true, resolve_compute(&config.compute));
-    const Dataset data = load_rows(config.data.train, config.data, space, config.model);
-    log_info("data: " + describe(data));
+    const Dataset data = load_run_data(config, space, false).train;
     const Profile profile = take_profile(config, space, data, common.quiet);
     write_profile(out_, profile);
     log_info(out_ + ": " + with_commas(profile.tokens) + " tokens counted over " + std::to_string(profile.layers.size()) + " layers");

@@ -4,6 +4,7 @@
 
 #include "hellora/cli/memory_plan.h"
 #include "hellora/cli/profile_run.h"
+#include "hellora/cli/run_data.h"
 #include "hellora/cli/run_identity.h"
 #include "hellora/core/error.h"
 #include "hellora/core/log.h"
@@ -47,7 +48,7 @@ void refuse_input_inside(const RunConfig& config, const RunStart& start) {
   refuse("the configuration", start.config_file.string());
   refuse("model", config.model);
   for (const std::string& file : config.data.train) refuse("data.train", file);
-  for (const std::string& file : config.data.eval) refuse("data.eval", file);
+  for (const std::string& file : eval_files(config.data.eval)) refuse("data.eval", file);
   refuse("select.plan", config.select.plan);
   if (is_file(config.data.chat_template)) refuse("data.chat_template", config.data.chat_template);
   if (start.resumed) refuse("--resume", (start.resumed->checkpoint.empty() ? start.resumed->folder : start.resumed->checkpoint).string());
@@ -83,11 +84,9 @@ void check_resumed(const Prepared& prepared, const RunConfig& config) {
 }
 
 void load_data(const RunConfig& config, Prepared& out) {
-  out.train = load_rows(config.data.train, config.data, out.space, config.model);
-  log_info("training data: " + describe(out.train));
-  if (config.data.eval.empty()) return;
-  out.eval = load_rows(config.data.eval, config.data, out.space, config.model);
-  log_info("evaluation data: " + describe(*out.eval));
+  RunData data = load_run_data(config, out.space);
+  out.train = std::move(data.train);
+  out.eval = std::move(data.eval);
 }
 
 /// From here on the run writes, and a signal saves.

@@ -8,12 +8,13 @@
 
 namespace hellora {
 
-Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Plan& plan) {
+Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Plan& plan, const Dataset& train) {
   const Ratios ratios = count_ratios(outcome.base, outcome.trainable, outcome.trainable_all_experts);
   double coverage = 0;
   for (const LayerPlan& layer : plan.layers) coverage += layer.coverage / static_cast<double>(plan.layers.size());
   Json json;
   json["eval"] = outcome.evaluated ? Json{{"loss_before", outcome.loss_before}, {"loss_after", outcome.loss_after}} : Json::object();
+  json["data"] = dataset_facts(train);
   json["base"] = outcome.base;
   json["trainable"] = outcome.trainable;
   json["trainable_all_experts"] = outcome.trainable_all_experts;

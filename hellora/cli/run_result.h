@@ -35,6 +35,6 @@ Path write_result(const AdapterSet& adapters, const RunOrigin& origin, int64_t s
 /// audit.json
 void write_audit(const RunConfig& config, const Json& audit);
 
-Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Plan& plan);
+Json summary_json(const RunConfig& config, const TrainOutcome& outcome, const Plan& plan, const Dataset& train);
 
 }  // namespace hellora

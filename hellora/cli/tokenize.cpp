@@ -37,8 +37,12 @@ class Tokenize : public Command {
  private:
   /// An array of ids, or a text when decoding.
   Json convert(const Tokenizer& tokenizer, const std::string& line, const std::string& where) const {
-    if (decode_) return tokenizer.decode(read_ids(line, where));
-    return tokenizer.encode(json_lines_ ? read_string(line, where) : line, special_);
+    try {
+      if (decode_) return tokenizer.decode(read_ids(line, where));
+      return tokenizer.encode(json_lines_ ? read_string(line, where) : line, special_);
+    } catch (const DataError& error) {
+      throw DataError(where + ": " + error.what());
+    }
   }
 
   static std::vector<int64_t> read_ids(const std::string& line, const std::string& where) {
@@ -46,7 +50,8 @@ class Tokenize : public Command {
     std::vector<int64_t> ids;
     if (!json.is_array()) throw FormatError(where + ": expected a JSON array of token ids");
     for (const Json& id : json) {
-      if (!id.is_number_integer()) throw FormatError(where + ": " + dump_json(id) + " is not a token id");
+      const bool fits = id.is_number_integer() && (!id.is_number_unsigned() || id.get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX));
+      if (!fits) throw FormatError(where + ": " + dump_json(id) + " is not a token id");
       ids.push_back(id.get<int64_t>());
     }
     return ids;

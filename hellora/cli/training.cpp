@@ -128,7 +128,7 @@ class RunTraining {
     Json& audit = outcome_.result.audit;
     audit["hot_set_drift"] = drift_.report();
     write_audit(config_, audit);
-    outcome_.summary = summary_json(config_, outcome_, prepared_.plan);
+    outcome_.summary = summary_json(config_, outcome_, prepared_.plan, prepared_.train);
     write_text_atomic(Path(config_.output) / "summary.json", outcome_.summary.dump(1) + "\n");
     if (outcome_.result.audit_passed) return;
     throw CheckFailed("audit failed: " + audit["failures"][0].get<std::string>() + " (" + std::to_string(audit["failures"].size()) +

@@ -7,7 +7,8 @@
 
 namespace hellora {
 
-/// `train_on`: `last-turn` is the last assistant turn, `all-turns` every one, `completion` every one after the prompt, `all` every token.
+/// `train_on`: `last-turn` is the last assistant turn, `all-turns` every one, `completion` every one after the prompt, `all` every token;
+/// of each, turns that a mark takes out are not learned (data/marks.h). The conversation comes in the form that the template takes.
 /// Ids are those of the whole text, as apply_chat_template gives them; a token is learned when it overlaps a supervised span. The spans are
 /// the template's generation blocks, or else what a turn adds to its own prompt. A template that rewrites earlier turns once the
 /// conversation goes on gets one row per supervised turn, each as the model would see it. DataError when not even that holds.

@@ -5,8 +5,10 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/hash.h"
+#include "hellora/core/log.h"
+#include "hellora/core/printable.h"
 #include "hellora/core/text.h"
-#include "hellora/io/jsonl.h"
+#include "hellora/io/records.h"
 
 namespace hellora {
 namespace {
@@ -22,6 +24,8 @@ struct Row {
 struct Record {
   std::string line, where;
   std::vector<Row> rows;
+  std::vector<std::string> unread;  // keys
+  std::string bad;                  // why it is skipped
   int64_t skipped_long = 0, truncated = 0, skipped_empty = 0;
   bool split = false;
   std::exception_ptr error;
@@ -34,17 +38,42 @@ struct Worker {
 
   void work(const RowMaker& maker, Record& record) const {
     try {
-      take(maker.rows(parse_json_line(record.line, record.where), record.where), record);
+      std::vector<TokenRow> rows;
+      if (read(maker, record, rows)) take(std::move(rows), record);
     } catch (...) {
       record.error = std::current_exception();
     }
+  }
+
+  /// False when the record itself is at fault and is skipped.
+  bool read(const RowMaker& maker, Record& record, std::vector<TokenRow>& rows) const {
+    return usable(record, [&] {
+      rows = maker.rows(parse_record(record.line, record.where), record.where, record.unread);
+      for (const TokenRow& row : rows) check_ids(row, record.where);
+    });
+  }
+
+  template <class Use>
+  bool usable(Record& record, Use&& use) const {
+    if (config.on_error != "skip") {
+      use();
+      return true;
+    }
+    try {
+      use();
+      return true;
+    } catch (const FormatError& error) {
+      record.bad = error.what();
+    } catch (const DataError& error) {
+      record.bad = error.what();
+    }
+    return false;
   }
 
   void take(std::vector<TokenRow> rows, Record& record) const {
     record.split = rows.size() > 1;
     for (TokenRow& row : rows) {
       if (!shorten(row, record)) continue;
-      check_ids(row, record.where);
       Row out{std::move(row.ids), std::move(row.labels)};
       if (!out.targets.empty()) {
         std::move(out.targets.begin() + 1, out.targets.end(), out.targets.begin());
@@ -77,7 +106,7 @@ struct Worker {
   void check_ids(const TokenRow& row, const std::string& where) const {
     for (const std::vector<int64_t>* ids : {&row.ids, &row.labels}) {
       for (const int64_t id : *ids) {
-        if (id < vocab) continue;
+        if (id < vocab) continue;  // ids below 0 are refused where rows are made
         throw DataError(where + ": token id " + std::to_string(id) + " is outside the model's vocabulary of " + std::to_string(vocab) +
                         "; the tokenizer belongs to another model");
       }
@@ -94,7 +123,7 @@ struct Reader {
 
   void file(const std::string& name) {
     maker.begin_file();
-    LineReader lines(name);
+    RecordReader lines(name);
     std::vector<Record> block;
     for (bool more = true; more;) {
       block.clear();
@@ -108,6 +137,7 @@ struct Reader {
       for (Record& record : block) merge(record);
       if (error) std::rethrow_exception(error);
     }
+    out.parts.push_back({out.examples.size()});
     if (maker.format() == nullptr) return;  // an empty file
     const std::string format(maker.format()->name);
     if (!formats_differ && !out.format.empty() && out.format != format) formats_differ = true;
@@ -115,7 +145,7 @@ struct Reader {
   }
 
   /// False at the end of the file.
-  bool fill(LineReader& lines, const std::string& name, std::vector<Record>& block) const {
+  bool fill(RecordReader& lines, const std::string& name, std::vector<Record>& block) const {
     size_t bytes = 0;
     while (block.size() < kBlockRecords && bytes < kBlockBytes) {
       std::string line;
@@ -130,9 +160,15 @@ struct Reader {
 
   void work(std::vector<Record>& block) {
     if (block.empty()) return;
-    if (maker.format() == nullptr) maker.begin_file(parse_json_line(block[0].line, block[0].where), block[0].where);
+    for (size_t i = 0; i < block.size() && maker.format() == nullptr; ++i) {
+      Record& record = block[i];
+      worker.usable(record, [&] { maker.begin_file(parse_record(record.line, record.where), record.where); });
+    }
+    if (maker.format() == nullptr) return;  // nothing but bad records
     const auto count = static_cast<int64_t>(block.size());
-    const auto one = [&](int64_t i) { worker.work(maker, block[static_cast<size_t>(i)]); };
+    const auto one = [&](int64_t i) {
+      if (Record& record = block[static_cast<size_t>(i)]; record.bad.empty()) worker.work(maker, record);
+    };
     // OpenMP's threads stay from block to block, and with them the tokenizer's caches.
     if (limits.threads > 0) {
 #pragma omp parallel for schedule(dynamic) num_threads(limits.threads)
@@ -150,9 +186,28 @@ struct Reader {
     out.truncated += record.truncated;
     out.skipped_empty += record.skipped_empty;
     out.split += record.split ? 1 : 0;
+    for (const std::string& key : record.unread) {
+      Dataset::UnreadKey& unread = out.unread[key];
+      if (unread.records++ == 0) unread.where = record.where;
+    }
+    if (!record.bad.empty() && out.skipped_bad++ < static_cast<int64_t>(Dataset::kNamed)) out.first_bad.push_back(record.bad);
     ++out.records;
   }
 };
+
+void log_faults(const Dataset& dataset) {
+  for (const std::string& bad : dataset.first_bad) log_warn("skipped: " + printable(bad));
+  const auto more = dataset.skipped_bad - static_cast<int64_t>(dataset.first_bad.size());
+  if (more > 0) log_warn("skipped: " + with_commas(more) + " more records with an error");
+  constexpr size_t kMost = 12;
+  std::vector<std::string> keys;
+  for (const auto& [key, unread] : dataset.unread) {
+    if (keys.size() == kMost) break;
+    keys.push_back("\"" + key + "\" (" + with_commas(unread.records) + " records, first " + unread.where + ")");
+  }
+  if (dataset.unread.size() > kMost) keys.push_back(std::to_string(dataset.unread.size() - kMost) + " more");
+  if (!keys.empty()) log_warn("keys of the records that are not read: " + printable(join(keys, ", ")));
+}
 
 }  // namespace
 
@@ -184,8 +239,11 @@ Dataset load_dataset(const std::vector<std::string>& files, const DataConfig& co
   if (out.examples.empty()) {
     throw DataError(join(files, ", ") + ": no usable row (" + std::to_string(out.records) + " read, " + std::to_string(out.skipped_long) +
                     " longer than data.max_length " + std::to_string(config.max_length) + ", " + std::to_string(out.skipped_empty) +
-                    " without a supervised token)");
+                    " without a supervised token" +
+                    (out.skipped_bad > 0 ? ", " + std::to_string(out.skipped_bad) + " bad ones, the first: " + out.first_bad[0] : "") +
+                    ")");
   }
+  log_faults(out);
   return std::move(out);
 }
 
@@ -195,8 +253,25 @@ std::string describe(const Dataset& dataset) {
   if (dataset.skipped_long > 0) text += ", " + with_commas(dataset.skipped_long) + " skipped as too long";
   if (dataset.truncated > 0) text += ", " + with_commas(dataset.truncated) + " truncated";
   if (dataset.skipped_empty > 0) text += ", " + with_commas(dataset.skipped_empty) + " skipped without a supervised token";
+  if (dataset.skipped_bad > 0) text += ", " + with_commas(dataset.skipped_bad) + " skipped as bad";
   if (dataset.split > 0) text += ", " + with_commas(dataset.split) + " conversations in several rows (the template rewrites earlier turns)";
   return text;
+}
+
+Json dataset_facts(const Dataset& dataset) {
+  Json out = {{"records", dataset.records},
+              {"examples", dataset.examples.size()},
+              {"tokens", dataset.tokens()},
+              {"supervised", dataset.supervised()},
+              {"skipped_long", dataset.skipped_long},
+              {"truncated", dataset.truncated},
+              {"skipped_empty", dataset.skipped_empty},
+              {"skipped_bad", dataset.skipped_bad}};
+  out["first_bad"] = Json::array();
+  for (const std::string& bad : dataset.first_bad) out["first_bad"].push_back(printable(bad));
+  out["unread_keys"] = Json::object();
+  for (const auto& [key, unread] : dataset.unread) out["unread_keys"][key] = unread.records;
+  return out;
 }
 
 }  // namespace hellora

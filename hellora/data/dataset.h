@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,7 +31,22 @@ struct Dataset {
   std::string format;   // resolved; empty when files differ
   int64_t records = 0;  // read
   int64_t skipped_long = 0, truncated = 0, skipped_empty = 0;
-  int64_t split = 0;  // conversations that needed several rows, see chat_rows
+  int64_t split = 0;        // conversations that needed several rows, see chat_rows
+  int64_t skipped_bad = 0;  // records with an error, under data.on_error: skip
+  static constexpr size_t kNamed = 5;
+  std::vector<std::string> first_bad;  // the first of them: "FILE:LINE: reason"
+  /// Keys of records that nobody reads and that may matter: how many records have each, and where the first one is.
+  struct UnreadKey {
+    int64_t records = 0;
+    std::string where;
+  };
+  std::map<std::string, UnreadKey> unread;
+  /// The examples of each file, one after the other, and how often an epoch takes them (data/mixing.h).
+  struct Part {
+    size_t end = 0;
+    double weight = 1;
+  };
+  std::vector<Part> parts;
   uint64_t hash = 0;  // of the token rows and targets
   int64_t tokens() const;
   int64_t supervised() const;
@@ -43,12 +59,15 @@ struct LoadLimits {
 };
 
 /// Reads, renders and tokenises, some thousand records at a time: files may be larger than memory. DataError when no row is left, when a
-/// row is too long under `too_long: error`, or when the rows have no place (TokenStore). Errors are those of the first bad record.
-/// `vocab` is the model's: an id outside it is a DataError. `chat` renders conversations; null is an error once there is one.
+/// row is too long under `too_long: error`, or when the rows have no place (TokenStore). Errors are those of the first bad record; under
+/// `on_error: skip` bad records are counted instead, and the first five are logged. `vocab` is the model's: an id outside it is a
+/// DataError. `chat` renders conversations; null is an error once there is one. Logs keys of records that were not read.
 Dataset load_dataset(const std::vector<std::string>& files, const DataConfig& config, const Tokenizer& tokenizer, int64_t vocab,
                      const ChatTemplate* chat = nullptr, const LoadLimits& limits = {});
 
 /// "1,234 examples (56 skipped: longer than 512 tokens)" for people.
 std::string describe(const Dataset& dataset);
+/// What of the records became rows and what did not, for reports.
+Json dataset_facts(const Dataset& dataset);
 
 }  // namespace hellora

@@ -5,6 +5,8 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
+#include "hellora/data/record_keys.h"
+#include "hellora/data/turn.h"
 
 namespace hellora {
 namespace {
@@ -15,17 +17,30 @@ constexpr RecordFormat text(std::string_view name, std::string_view prompt, std:
 }
 
 using Read = Conversation (*)(const Json&, const std::string&);
-constexpr RecordFormat chat(std::string_view name, std::string_view keys, std::string_view any, Read read, bool lists = false) {
-  return {name, RecordShape::chat, {}, {}, {}, {}, keys, any, lists, read};
+constexpr RecordFormat chat(std::string_view name, std::string_view keys, std::string_view any, std::string_view more, Read read,
+                            bool lists = false) {
+  return {name, RecordShape::chat, {}, {}, {}, {}, keys, any, lists, read, more};
 }
+
+constexpr std::string_view kBeside = "system system_prompt system_message tools chat_template_kwargs";
 
 // The first that fits is taken: conversations before the text that may stand beside them.
 constexpr std::array<RecordFormat, 9> kFormats = {{
-    chat("messages", "messages", {}, from_messages),
-    chat("sharegpt", "conversations", {}, from_sharegpt),
-    chat("alpaca", "instruction output", "system history", from_alpaca),
-    chat("prompt-messages", "prompt completion", {}, from_prompt_messages, true),
-    {"ids", RecordShape::ids, {}, {}, {}, {}, "input_ids"},
+    chat("messages", "messages", {}, kBeside, from_messages),
+    chat("sharegpt", "conversations", {}, kBeside, from_sharegpt),
+    chat("alpaca", "instruction output", "system history system_prompt system_message", "input tools chat_template_kwargs", from_alpaca),
+    chat("prompt-messages", "prompt completion", {}, "tools chat_template_kwargs", from_prompt_messages, true),
+    {"ids",
+     RecordShape::ids,
+     {},
+     {},
+     {},
+     {},
+     "input_ids",
+     {},
+     false,
+     nullptr,
+     "labels prompt_length attention_mask position_ids token_type_ids loss_mask completion_mask assistant_masks assistant_mask"},
     text("gsm8k", "Question: {question}\nAnswer:", " {answer}"),
     text("instruction", "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n", "{output}", "input",
          "### Instruction:\n{instruction}\n\n### Response:\n"),
@@ -48,7 +63,7 @@ std::string fill(std::string_view pattern, const Json& record, const std::string
   for (size_t open = pattern.find('{'); open != std::string_view::npos; open = pattern.find('{', at)) {
     out += pattern.substr(at, open - at);
     const size_t close = pattern.find('}', open);
-    out += string_member(record, pattern.substr(open + 1, close - open - 1), where);
+    out += text_member(record, pattern.substr(open + 1, close - open - 1), where);
     at = close + 1;
   }
   return out + std::string(pattern.substr(at));
@@ -73,7 +88,30 @@ bool fits(const RecordFormat& format, const Json& record) {
   return true;
 }
 
+/// True when `key` is one of `names`, which blanks separate.
+bool is_word(std::string_view names, std::string_view key) {
+  for (size_t at = names.find(key); at != std::string_view::npos; at = names.find(key, at + 1)) {
+    const size_t end = at + key.size();
+    if ((at == 0 || names[at - 1] == ' ') && (end == names.size() || names[end] == ' ')) return true;
+  }
+  return false;
+}
+
+/// True when the key stands in braces.
+bool is_filled(std::string_view pattern, std::string_view key) {
+  for (size_t at = pattern.find(key); at != std::string_view::npos; at = pattern.find(key, at + 1)) {
+    if (at > 0 && pattern[at - 1] == '{' && at + key.size() < pattern.size() && pattern[at + key.size()] == '}') return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+bool reads_key(const RecordFormat& format, std::string_view key) {
+  if (key.empty()) return false;
+  return is_word(format.keys, key) || is_word(format.any, key) || is_word(format.more, key) || is_filled(format.prompt, key) ||
+         is_filled(format.completion, key);
+}
 
 std::span<const RecordFormat> record_formats() { return kFormats; }
 
@@ -95,7 +133,8 @@ const RecordFormat& detect_format(const Json& record, const std::string& where) 
     for (const std::string& key : keys_of(format.completion)) keys.push_back(key);
     wanted += (wanted.empty() ? "" : "; ") + std::string(format.name) + ": " + join(keys, ", ");
   }
-  throw FormatError(where + ": the record has the keys of no known format (" + wanted + ")");
+  const std::string guess = record.is_object() ? guess_record(record) : "";
+  throw FormatError(where + ": the record has the keys of no known format" + (guess.empty() ? "" : ": " + guess) + " (" + wanted + ")");
 }
 
 PromptCompletion render(const RecordFormat& format, const Json& record, const std::string& where) {
@@ -105,7 +144,7 @@ PromptCompletion render(const RecordFormat& format, const Json& record, const st
   }
   if (format.name == "prompt" && fits(find_format("prompt-messages"), record))
     throw FormatError(where + ": format prompt takes text, not messages; data.format=prompt-messages reads them");
-  const bool without = !format.optional.empty() && string_or(record, format.optional, "", where).empty();
+  const bool without = !format.optional.empty() && is_empty(record, format.optional);
   return {fill(without ? format.prompt_without : format.prompt, record, where), fill(format.completion, record, where)};
 }
 

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "hellora/core/rng.h"
+#include "hellora/data/mixing.h"
 
 namespace hellora {
 namespace {
@@ -23,12 +24,6 @@ std::vector<std::vector<int64_t>> group(const Dataset& dataset, const PackingRul
     held += length;
   }
   return batches;
-}
-
-std::vector<int64_t> file_order(const Dataset& dataset) {
-  std::vector<int64_t> order(dataset.examples.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
-  return order;
 }
 
 }  // namespace
@@ -59,7 +54,7 @@ void will_need(const Dataset& dataset, std::span<const int64_t> examples) {
 }
 
 std::vector<std::vector<int64_t>> epoch_batches(const Dataset& dataset, const PackingRule& rule, uint64_t seed, int64_t epoch) {
-  std::vector<int64_t> order = file_order(dataset);
+  std::vector<int64_t> order = mixed_order(dataset, seed, epoch);
   const RngKey key = make_key(seed, hash_text("shuffle"), epoch);
   for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random_u64(key, i) % i]);  // Fisher-Yates
   return group(dataset, rule, order);

@@ -3,6 +3,8 @@
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
 #include "hellora/data/chat_rows.h"
+#include "hellora/data/marks.h"
+#include "hellora/data/record_keys.h"
 
 namespace hellora {
 namespace {
@@ -27,10 +29,16 @@ const RecordFormat& RowMaker::decide(const Json& record, const std::string& wher
 void RowMaker::begin_file(const Json& first, const std::string& where) { format_ = &decide(first, where); }
 
 std::vector<TokenRow> RowMaker::rows(const Json& record, const std::string& where) const {
+  std::vector<std::string> unread;
+  return rows(record, where, unread);
+}
+
+std::vector<TokenRow> RowMaker::rows(const Json& record, const std::string& where, std::vector<std::string>& unread) const {
   const RecordFormat& format = format_ != nullptr ? *format_ : decide(record, where);
+  check_record_keys(format, record, where, unread);
   switch (format.shape) {
     case RecordShape::text: return {text_row(format, record, where)};
-    case RecordShape::ids: return {ids_row(record, where)};
+    case RecordShape::ids: return {ids_row(record, config_.train_on == "all", where)};
     case RecordShape::chat: break;
   }
   if (chat_ == nullptr) {
@@ -51,38 +59,10 @@ TokenRow RowMaker::text_row(const RecordFormat& format, const Json& record, cons
   row.ids.push_back(tokenizer_.end_of_text());
   row.labels = row.ids;
   if (config_.train_on != "all") std::fill_n(row.labels.begin(), prompt, kIgnore);
+  if (!is_trained(record, where)) std::fill(row.labels.begin(), row.labels.end(), kIgnore);
   row.text = std::move(text.prompt);
   row.text += text.completion;
   return row;
-}
-
-TokenRow RowMaker::ids_row(const Json& record, const std::string& where) const {
-  TokenRow row;
-  row.ids = ints_member(record, "input_ids", where);
-  for (const int64_t id : row.ids) {
-    if (id < 0) throw FormatError(where + ": \"input_ids\" holds " + std::to_string(id) + ", which is no token id");
-  }
-  row.labels = row.ids;
-  if (has(record, "labels") && has(record, "prompt_length"))
-    throw FormatError(where + ": \"labels\" and \"prompt_length\" exclude each other");
-  if (has(record, "labels")) {
-    const std::vector<int64_t> labels = ints_member(record, "labels", where);
-    if (labels.size() != row.ids.size()) {
-      throw FormatError(where + ": \"labels\" has " + std::to_string(labels.size()) + " entries, \"input_ids\" " +
-                        std::to_string(row.ids.size()));
-    }
-    for (const int64_t label : labels) {
-      if (label < 0 && label != kIgnore)
-        throw FormatError(where + ": \"labels\" holds " + std::to_string(label) + "; expected token ids or -100");
-    }
-    if (config_.train_on != "all") row.labels = labels;
-  }
-  const int64_t prompt = int_or(record, "prompt_length", 0, where);
-  if (prompt < 0 || prompt > static_cast<int64_t>(row.ids.size())) {
-    throw FormatError(where + ": \"prompt_length\" is " + std::to_string(prompt) + ", \"input_ids\" has " + std::to_string(row.ids.size()));
-  }
-  if (config_.train_on != "all") std::fill_n(row.labels.begin(), prompt, kIgnore);
-  return row;  // text: decoding costs more than it is worth here, `inspect` does it
 }
 
 }  // namespace hellora

@@ -25,6 +25,11 @@ struct TokenRow {
 /// The template that `data.chat_template` names: `auto` is the model's own, which may be none.
 std::optional<ChatTemplate> resolve_chat_template(const DataConfig& config, const std::filesystem::path& model);
 
+/// The row of a record of token ids. What attention_mask takes from either end is padding and is cut; `labels`, `prompt_length` and masks
+/// of tokens to learn count unless every token is learned (`all`). FormatError for lists of other lengths, masks with holes and positions
+/// that are not 0, 1, 2, …: the record would be learned otherwise than it was meant.
+TokenRow ids_row(const Json& record, bool all, const std::string& where);
+
 /// Turns records into rows. The settings and the tokenizer must outlive it; `chat` may be null.
 class RowMaker {
  public:
@@ -36,6 +41,8 @@ class RowMaker {
   void begin_file(const Json& first, const std::string& where);
   /// One row; a conversation whose template rewrites earlier turns may need one row per supervised turn. FormatError, DataError and
   /// ConfigError begin with `where`. Safe to use from several threads; a record that no file was begun with has a format of its own.
+  /// Keys that nobody reads, and that may matter, are appended to `unread`.
+  std::vector<TokenRow> rows(const Json& record, const std::string& where, std::vector<std::string>& unread) const;
   std::vector<TokenRow> rows(const Json& record, const std::string& where) const;
   /// The format of the current file, null before its first record.
   const RecordFormat* format() const { return format_; }
@@ -43,7 +50,6 @@ class RowMaker {
  private:
   const RecordFormat& decide(const Json& record, const std::string& where) const;
   TokenRow text_row(const RecordFormat& format, const Json& record, const std::string& where) const;
-  TokenRow ids_row(const Json& record, const std::string& where) const;
 
   const DataConfig& config_;
   const Tokenizer& tokenizer_;

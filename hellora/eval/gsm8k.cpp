@@ -4,7 +4,7 @@
 #include "hellora/data/format.h"
 #include "hellora/eval/generate.h"
 #include "hellora/eval/task.h"
-#include "hellora/io/jsonl.h"
+#include "hellora/io/records.h"
 
 namespace hellora {
 namespace {
@@ -25,7 +25,7 @@ std::string first_answer(const std::string& text) { return text.substr(0, text.f
 std::vector<PromptCompletion> read_rows(const std::string& file, int64_t limit) {
   std::vector<PromptCompletion> rows;
   const RecordFormat& format = find_format("gsm8k");
-  for_each_json_line(file, [&](int64_t line, const Json& record) {
+  for_each_record(file, [&](int64_t line, const Json& record) {
     if (limit > 0 && static_cast<int64_t>(rows.size()) >= limit) return;
     const std::string where = file + ":" + std::to_string(line);
     rows.push_back(render(format, record, where));

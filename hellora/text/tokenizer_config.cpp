@@ -41,7 +41,9 @@ AddedToken read_token(const Json& value, const std::string& where) {
   return token;
 }
 
-bool names_token(std::string_view key, const Json& value) { return key.ends_with("_token") && !value.is_null() && !value.is_boolean(); }
+bool names_token(std::string_view key, const Json& value) {
+  return key.ends_with("_token") && !value.is_null() && !value.is_boolean() && value != "";
+}
 
 /// Special tokens that are listed, or given names of their own in an object.
 void add_listed(const Json& held, const std::string& where, TokenizerConfig& out) {

@@ -1,9 +1,9 @@
-// JSON Lines: line numbers rise, and what was read can be printed and read again. Every record goes through detection, conversation,
-// template and tokenizer, as it is and without each of its parts: it becomes rows that decode to their text, or an error.
+// JSON Lines and arrays: line numbers rise, and what was read can be printed and read again. Every record goes through detection,
+// conversation, template and tokenizer, as it is and without each of its parts: it becomes rows that decode to their text, or an error.
 #include <iterator>
 
 #include "hellora/data/row.h"
-#include "hellora/io/jsonl.h"
+#include "hellora/io/records.h"
 #include "hellora/text/byte_level.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -69,8 +69,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const fuzz::MemoryFile memory(data, size);
   return fuzz::only_user_errors([&] {
     int64_t last = 0;
-    for_each_json_line(memory.path(), [&](int64_t number, const Json& value) {
-      fuzz::require(number > last);
+    for_each_record(memory.path(), [&](int64_t number, const Json& value) {
+      fuzz::require(number >= last);
       last = number;
       fuzz::require(parse_json(value.dump(), "again").dump() == value.dump());
       fuzz::only_user_errors([&] { convert(value); });

@@ -66,7 +66,7 @@ TEST_P(FormatRow, FillsItsTemplates) {
 TEST_P(FormatRow, AMissingOrWrongKeyIsNamed) {
   for (const string& key : keys()) {
     Json wrong = record();
-    wrong[key] = 5;
+    wrong[key] = true;
     EXPECT_CONTAINS(error_of<FormatError>([&] { render(format(), wrong, "f:7"); }), "\"" + key + "\"");
     EXPECT_CONTAINS(error_of<FormatError>([&] { render(format(), wrong, "f:7"); }), "f:7");
     if (key == format().optional) continue;
@@ -153,7 +153,7 @@ TEST_P(OtherRow, AMissingOrWrongKeyIsNamed) {
   std::istringstream keys{string(GetParam()->keys)};
   for (string key; keys >> key;) {
     Json wrong = record(), missing = record();
-    wrong[key] = 5;
+    wrong[key] = true;
     missing.erase(key);
     for (const Json& one : {wrong, missing}) {
       RowMaker maker(config, byte_tokenizer(), &chat);

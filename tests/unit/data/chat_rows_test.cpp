@@ -81,6 +81,95 @@ TEST(ChatRows, TurnsOfWeightZeroAreNotLearned) {
   EXPECT_EQ(learned(kMarked, four, "last-turn"), Texts{string(18, '_')});
 }
 
+/// `all` learns every token but those that a mark takes out.
+TEST(ChatRows, AllLeavesOutWhatAMarkTakesOut) {
+  Conversation four = talk({"q", "r", "s", "t"});
+  four.messages[1]["loss"] = false;
+  EXPECT_EQ(learned(kMarked, four, "all"), Texts{"u:q a:__ u:s a:t. "});
+  EXPECT_EQ(learned(kPlain, four, "all"), Texts{"u:q a:___u:s a:t. "});
+  Conversation changed = talk({"q", "x/r", "s", "t"});
+  changed.messages[1]["loss"] = false;
+  EXPECT_CONTAINS(error_of<DataError>([&] { learned(kRewrites, changed, "all"); }), "messages[1]: the template rewrites this turn later");
+}
+
+TEST(ChatRows, OnlyTheAssistantIsLearned) {
+  Conversation four = talk({"q", "r", "s", "t"});
+  four.messages[2]["train"] = false;
+  EXPECT_EQ(learned(kMarked, four, "all-turns"), Texts{"______r._______t._"});
+  four.messages[2]["train"] = true;
+  EXPECT_CONTAINS(error_of<FormatError>([&] { learned(kMarked, four, "all-turns"); }),
+                  "f:1: messages[2]: a mark says that this turn of the user is learned");
+  EXPECT_EQ(learned(kMarked, four, "all"), Texts{"u:q a:r. u:s a:t. "});
+}
+
+TEST(ChatRows, PartsAreJoinedWhereTheTemplateTakesStrings) {
+  Conversation parts = talk({"q", "r"});
+  parts.messages[0]["content"] = parse_json(R"([{"type":"text","text":"q"},{"type":"text","text":"2"}])", "t");
+  parts.messages[1]["content"] = parse_json(R"(["r",{"text":"3"}])", "t");
+  const char* const strings =  // of anything else it makes nothing
+      "{% for m in messages %}{{ m.role[0] }}:{{ m.content if m.content is string else '' }} {% endfor %}{{ 'a:' if add_generation_prompt "
+      "}}";
+  const char* const joins =
+      "{% for m in messages %}{{ m.role[0] }}:{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}<{{ p.text "
+      "}}>{% endfor "
+      "%}{% endif %} {% endfor %}{{ 'a:' if add_generation_prompt }}";
+  EXPECT_EQ(learned(strings, parts, "all"), Texts{"u:q2 a:r3 "});
+  EXPECT_EQ(learned("{% for m in messages %}{{ m.role[0] }}:{{ m.content }} {% endfor %}{{ 'a:' if add_generation_prompt }}", parts, "all"),
+            Texts{"u:q2 a:r3 "});
+  EXPECT_EQ(learned(joins, parts, "all"), Texts{"u:<q><2> a:r3 "});  // its own way; a bare string is no part
+  EXPECT_EQ(learned(strings, parts, "completion"), Texts{"_______r3 "});
+}
+
+Conversation calling(const Json& arguments) {
+  Conversation out = talk({"q", ""});
+  out.messages[1]["tool_calls"] = {{{"type", "function"}, {"function", {{"name", "f"}, {"arguments", arguments}}}}};
+  return out;
+}
+
+TEST(ChatRows, ArgumentsComeInTheFormThatTheTemplateWrites) {
+  const auto source = [](const char* how) {
+    return string("{% for m in messages %}{{ m.role[0] }}:{{ m.content }}{% for c in m.tool_calls or [] %}") + how +
+           "{% endfor %} {% endfor %}{{ 'a:' if add_generation_prompt }}";
+  };
+  const string
+      dumps = source("{{ c.function.arguments | tojson }}"),
+      prints = source("{{ c.function.arguments }}"),
+      both = source(
+          "{% if c.function.arguments is string %}{{ c.function.arguments }}{% else %}{{ c.function.arguments | tojson }}{% endif %}"),
+      items = source("{% for k, v in c.function.arguments | items %}{{ k }}={{ v }}{% endfor %}");
+  const Json object = {{"day", "x"}}, text = R"({"day": "x"})", tight = R"({"day":"x"})";
+  const auto row = [](const string& how, const Json& arguments) { return learned(how.c_str(), calling(arguments), "all").at(0); };
+  for (const Json& given : {object, text, tight}) {
+    EXPECT_EQ(row(dumps, given), "u:q a:{\"day\": \"x\"} ");
+    EXPECT_EQ(row(items, given), "u:q a:day=x ");
+  }
+  EXPECT_EQ(row(prints, object), "u:q a:{\"day\": \"x\"} ");
+  EXPECT_EQ(row(prints, tight), "u:q a:{\"day\":\"x\"} ");  // as it is
+  EXPECT_EQ(row(both, tight), "u:q a:{\"day\":\"x\"} ");
+  EXPECT_EQ(row(both, object), "u:q a:{\"day\": \"x\"} ");
+  EXPECT_EQ(row(dumps, ""), "u:q a:{} ");
+  for (const char* wrong : {"[1]", "5", "\"x\""})
+    EXPECT_CONTAINS(error_of<FormatError>([&] { row(dumps, wrong); }), "f:1: messages[1].tool_calls[0]: \"arguments\" must be an object");
+  EXPECT_CONTAINS(error_of<FormatError>([&] { row(dumps, "day=x"); }), "f:1: messages[1].tool_calls[0]: arguments: not valid JSON");
+}
+
+TEST(ChatRows, ALaterSystemMessageIsSeenOrRefused) {
+  Conversation late = talk({"q", "r", "s", "t"});
+  late.messages[2] = {{"role", "system"}, {"content", " now "}};
+  EXPECT_EQ(learned(kPlain, late, "completion"), Texts{"______r. __________t. "});
+  const char* skips =
+      "{% for m in messages if m.role != 'system' %}{{ m.role[0] }}:{{ m.content }} {% endfor %}{{ 'a:' if add_generation_prompt }}";
+  EXPECT_CONTAINS(error_of<DataError>([&] { learned(skips, late, "completion"); }),
+                  "f:1: messages[2]: the template leaves this system message out");
+}
+
+TEST(ChatRows, ArgumentsOfTheTemplateMayComeWithTheRecord) {
+  const Json record = parse_json(R"({"messages":[{"role":"user","content":"q"}],"chat_template_kwargs":{"mood":"calm"}})", "t");
+  EXPECT_EQ(learned("{{ mood }}", from_messages(record, "f:1"), "all"), Texts{"calm"});
+  const Json wrong = parse_json(R"({"messages":[{"role":"user","content":"q"}],"chat_template_kwargs":{"tools":[]}})", "t");
+  EXPECT_CONTAINS(error_of<FormatError>([&] { from_messages(wrong, "f:1"); }), "\"chat_template_kwargs\" may not set \"tools\"");
+}
+
 TEST(ChatRows, ErrorsBeginWithTheRecord) {
   const char* never = "{{ messages | length }}{{ 'a:' if add_generation_prompt }}";
   EXPECT_CONTAINS(error_of<DataError>([&] {

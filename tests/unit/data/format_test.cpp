@@ -49,11 +49,26 @@ TEST(RecordFormat, RendersTheTemplates) {
   EXPECT_EQ(rendered("text", {{"text", "t"}}).completion, "t");
 }
 
+TEST(RecordFormat, NumbersAreTheirText) {
+  EXPECT_EQ(rendered("gsm8k", {{"question", "2+2?"}, {"answer", 4}}).completion, " 4");
+  EXPECT_EQ(rendered("gsm8k", {{"question", "half?"}, {"answer", 0.5}}).completion, " 0.5");
+  EXPECT_EQ(rendered("instruction", {{"instruction", "Add."}, {"input", 12}, {"output", 3}}).prompt,
+            "### Instruction:\nAdd.\n\n### Input:\n12\n\n### Response:\n");
+}
+
+TEST(RecordFormat, SaysWhatARecordOfAnotherKindIs) {
+  const auto refusal = [](const Json& record) { return error_of<FormatError>([&] { detected(record); }); };
+  EXPECT_CONTAINS(refusal({{"prompt", "p"}, {"chosen", "a"}, {"rejected", "b"}}), "this is a preference pair; those are not supported");
+  EXPECT_CONTAINS(refusal({{"question", "q"}, {"choices", {"a", "b"}}, {"answerKey", "A"}}), "this is multiple choice; put the choices");
+  EXPECT_CONTAINS(refusal({{"query", "q"}, {"response", "r"}}), "\"prompt\" and \"completion\" are the names");
+  EXPECT_CONTAINS(refusal({{"dialog", Json::array()}}), "\"messages\" is the name");
+}
+
 TEST(RecordFormat, NamesWhatIsMissing) {
   EXPECT_CONTAINS(error_of<FormatError>([] { rendered("gsm8k", {{"question", "q"}}); }), "\"answer\"");
-  EXPECT_CONTAINS(error_of<FormatError>([] { rendered("text", {{"text", 5}}); }), "\"text\" must be a string");
+  EXPECT_CONTAINS(error_of<FormatError>([] { rendered("text", {{"text", true}}); }), "\"text\" must be a string or a number");
   EXPECT_CONTAINS(error_of<FormatError>([] {
-                    rendered("instruction", {{"instruction", "i"}, {"input", 5}, {"output", "o"}});
+                    rendered("instruction", {{"instruction", "i"}, {"input", Json::array({1})}, {"output", "o"}});
                   }),
                   "\"input\"");
   EXPECT_CONTAINS(error_of<ConfigError>([] { find_format("vicuna"); }),
