@@ -1,28 +1,21 @@
-#include <filesystem>
 #include <iostream>
 
 #include "hellora/cli/commands.h"
 #include "hellora/cli/inspect_data.h"
+#include "hellora/cli/inspect_run.h"
 #include "hellora/cli/selection.h"
 #include "hellora/cli/table.h"
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
 #include "hellora/data/format.h"
 #include "hellora/io/checkpoint.h"
+#include "hellora/io/paths.h"
 #include "hellora/model/arch.h"
 #include "hellora/model/count.h"
 #include "hellora/select/policy.h"
 
 namespace hellora {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// What a file or folder holds: lines for people and an object for programs.
-struct Description {
-  std::string text;
-  Json json;
-};
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::vector<std::string> sizes;
@@ -99,7 +92,9 @@ Description describe_json(const Path& file) {
   const std::string format = json.is_object() ? string_or(json, "format", "", file.string()) : "";
   if (format.starts_with("hellora.plan/")) return {plan_text(plan_from_json(json, file.string())), json};
   if (format.starts_with("hellora.profile/")) return describe_profile(profile_from_json(json, file.string()));
-  throw FormatError(file.string() + ": neither a plan nor a profile");
+  if (format.starts_with("hellora.audit/")) return describe_audit(json, file);
+  if (json.is_object() && json.contains("audit") && json.contains("trainable")) return describe_summary(json, file);
+  throw FormatError(file.string() + ": neither a plan nor a profile, an audit or a summary");
 }
 
 Description describe_adapter(const Path& folder) {
@@ -110,7 +105,7 @@ Description describe_adapter(const Path& folder) {
   out.json["adapter_config"] = config;
   out.text += "adapter: rank " + std::to_string(int_or(config, "r", 0, where)) + ", alpha " +
               fixed(double_or(config, "lora_alpha", 0, where), 1) + "\n";
-  if (fs::exists(folder / "hellora.json")) {
+  if (path_exists(folder / "hellora.json")) {
     const std::string ours = (folder / "hellora.json").string();
     const Json json = parse_json(read_text(ours), ours);
     out.text += plan_text(plan_from_json(member(json, "plan", ours), ours));
@@ -119,19 +114,20 @@ Description describe_adapter(const Path& folder) {
   return out;
 }
 
-Description describe_run(const Path& folder) {
-  const Json summary = parse_json(read_text(folder / "summary.json"), (folder / "summary.json").string());
-  return {"finished run\n" + summary.dump(2) + "\n", summary};
+Description describe_folder(const Path& folder) {
+  if (path_exists(folder / "state.json")) return describe_checkpoint(folder);
+  if (path_exists(folder / "adapter_config.json")) return describe_adapter(folder);
+  if (path_exists(folder / "config.yaml")) return describe_run(folder);
+  if (path_exists(folder / "config.json")) return describe_model(folder);
+  throw FormatError(folder.string() + ": expected a model, an adapter, a run or a checkpoint in this folder");
 }
 
 Description describe_path(const Path& path) {
-  if (!fs::exists(path)) throw DataError(path.string() + ": no such file or folder");
+  if (!path_exists(path)) throw DataError(path.string() + ": no such file or folder");
+  if (is_folder(path)) return describe_folder(path);
   if (path.extension() == ".safetensors") return describe_tensors(SafetensorsFile(path).tensors(), Json{{"kind", "tensors"}});
-  if (!fs::is_directory(path)) return describe_json(path);
-  if (fs::exists(path / "adapter_config.json")) return describe_adapter(path);
-  if (fs::exists(path / "summary.json")) return describe_run(path);
-  if (fs::exists(path / "config.json")) return describe_model(path);
-  throw FormatError(path.string() + ": expected a model, an adapter, a finished run, a plan, a profile or a .safetensors file");
+  if (path.extension() == ".jsonl") return describe_metrics(path);
+  return describe_json(path);
 }
 
 class Inspect : public Command {

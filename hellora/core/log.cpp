@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "hellora/core/error.h"
+#include "hellora/core/open_line.h"
 
 namespace hellora {
 namespace {
@@ -16,6 +17,12 @@ spdlog::logger& logger() {
     return made;
   }();
   return *instance;
+}
+
+void write_message(spdlog::level::level_enum level, const std::string& message) {
+  if (!logger().should_log(level)) return;
+  end_open_line();
+  logger().log(level, "{}", message);
 }
 
 }  // namespace
@@ -39,9 +46,11 @@ LogLevel parse_log_level(const std::string& name) {
   throw ConfigError("--log-level " + name + ": expected debug, info, warn, error or quiet");
 }
 
-void log_debug(const std::string& message) { logger().debug("{}", message); }
-void log_info(const std::string& message) { logger().info("{}", message); }
-void log_warn(const std::string& message) { logger().warn("{}", message); }
-void log_error(const std::string& message) { logger().error("{}", message); }
+void log_debug(const std::string& message) { write_message(spdlog::level::debug, message); }
+void log_info(const std::string& message) { write_message(spdlog::level::info, message); }
+void log_warn(const std::string& message) { write_message(spdlog::level::warn, message); }
+void log_error(const std::string& message) { write_message(spdlog::level::err, message); }
+
+bool log_shows_info() { return logger().should_log(spdlog::level::info); }
 
 }  // namespace hellora
