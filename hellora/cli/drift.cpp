@@ -1,66 +1,121 @@
 #include "hellora/cli/drift.h"
 
-#include "hellora/eval/perplexity.h"
+#include "hellora/cli/table.h"
 #include "hellora/select/policy.h"
+#include "hellora/train/expert_load.h"
 #include "hellora/train/signals.h"
 
 namespace hellora {
 namespace {
 
-constexpr int64_t kProbeTokens = 8192;
+constexpr double kFifth = 0.2;  // a fall beyond this is said
+constexpr const char* kAdvice =
+    "what is trained is used less and less; a plan from a warm-up (select.mode=warmup), a larger select.k or a lower train.lr may help";
 
 Dataset head(const Dataset& data) {
   Dataset out = data;
   int64_t tokens = 0;
   size_t rows = 0;
-  while (rows < data.examples.size() && tokens < kProbeTokens) tokens += static_cast<int64_t>(data.examples[rows++].ids.size());
+  while (rows < data.examples.size() && tokens < HotDrift::kProbeTokens) tokens += static_cast<int64_t>(data.examples[rows++].ids.size());
   out.examples.resize(rows);
   return out;
 }
 
-/// Share of the planned experts that are among the busiest as many.
-double still_hot(const LayerProfile& layer, std::span<const int64_t> experts) {
-  int64_t inside = 0;
-  for (const int64_t e : experts) {
-    const int64_t count = layer.counts[static_cast<size_t>(e)];
-    const auto busier = std::count_if(layer.counts.begin(), layer.counts.end(), [&](int64_t other) { return other > count; });
-    inside += busier < static_cast<int64_t>(experts.size()) ? 1 : 0;
-  }
-  return experts.empty() ? 1 : static_cast<double>(inside) / static_cast<double>(experts.size());
+Json layer_drift(const LayerProfile& before, const LayerProfile& after, const std::vector<int64_t>& planned) {
+  return Json{{"layer", before.layer},
+              {"coverage_start", coverage_of(before, planned)},
+              {"coverage_end", coverage_of(after, planned)},
+              {"hot_start", busiest_share(before.counts, planned)},
+              {"still_hot", busiest_share(after.counts, planned)}};
 }
+
+double mean_of(const Json& layers, const char* key) {
+  double sum = 0;
+  for (const Json& layer : layers) sum += layer[key].get<double>();
+  return layers.empty() ? 0 : sum / static_cast<double>(layers.size());
+}
+
+std::string change(const Json& of) {
+  return percent(of["coverage_start"].get<double>()) + " to " + percent(of["coverage_end"].get<double>());
+}
+
+RouteCounter fresh_counter(const ModelShape& shape) { return {routed_layers(shape), shape.experts, false}; }
 
 }  // namespace
 
 HotDrift::HotDrift(const ModelShape& shape, const Plan& plan, const Dataset& data, bool whole)
-    : plan_(plan),
-      data_(whole ? data : head(data)),
-      counters_{RouteCounter(routed_layers(shape), shape.experts, false), RouteCounter(routed_layers(shape), shape.experts, false)} {}
+    : shape_(shape), plan_(plan), data_(whole ? data : head(data)), counters_{fresh_counter(shape), fresh_counter(shape)} {}
 
-LossSum HotDrift::measure(const Decoder& decoder, const PackingRule& rule, When when) {
+LossSum HotDrift::measure(const Decoder& decoder, const PackingRule& rule, When when, const AfterBatch& after_batch) {
   RouteCounter& counter = counters_[when];
+  counter = fresh_counter(shape_);
   Observer* observers[] = {&counter};
-  return evaluate_dataset(decoder, data_, rule, observers, [&](const PackedBatch& batch) {
+  const auto begin = [&](const PackedBatch& batch) {
     counter.begin(batch, data_);
     return !interrupt_requested();
-  });
+  };
+  return evaluate_dataset(decoder, data_, rule, observers, begin, after_batch);
 }
 
 Json HotDrift::report() const {
   Json layers = Json::array();
-  double means[2] = {0, 0};
   for (size_t l = 0; l < counters_[start].layers.size(); ++l) {
-    const int64_t number = counters_[start].layers[l].layer;
-    std::vector<int64_t> experts;
-    for (const HotExpert& hot : plan_.experts(number)) experts.push_back(hot.expert);
-    const double before = coverage_of(counters_[start].layers[l], experts), after = coverage_of(counters_[end].layers[l], experts);
-    means[start] += before / static_cast<double>(counters_[start].layers.size());
-    means[end] += after / static_cast<double>(counters_[start].layers.size());
-    layers.push_back({{"layer", number},
-                      {"coverage_start", before},
-                      {"coverage_end", after},
-                      {"still_hot", still_hot(counters_[end].layers[l], experts)}});
+    std::vector<int64_t> planned;
+    for (const HotExpert& hot : plan_.experts(counters_[start].layers[l].layer)) planned.push_back(hot.expert);
+    layers.push_back(layer_drift(counters_[start].layers[l], counters_[now].layers[l], planned));
   }
-  return Json{{"coverage_start", means[start]}, {"coverage_end", means[end]}, {"layers", layers}};
+  Json out;
+  for (const char* key : {"coverage_start", "coverage_end", "hot_start", "still_hot"}) out[key] = mean_of(layers, key);
+  out["layers"] = std::move(layers);
+  return out;
+}
+
+bool HotDrift::names_some_experts() const {
+  return std::any_of(plan_.layers.begin(), plan_.layers.end(), [&](const LayerPlan& layer) {
+    return !layer.experts.empty() && static_cast<int64_t>(layer.experts.size()) < shape_.experts;
+  });
+}
+
+std::vector<std::string> HotDrift::warnings() {
+  std::vector<std::string> out;
+  if (!names_some_experts()) return out;
+  const Json now_report = report();
+  const auto say = [&](bool& said, std::string line) {
+    if (said || line.empty()) return;
+    said = true;
+    out.push_back(std::move(line));
+  };
+  say(said_coverage_, coverage_warning(now_report));
+  say(said_set_, hot_set_warning(now_report));
+  return out;
+}
+
+std::string coverage_warning(const Json& report) {
+  const Json* worst = nullptr;
+  int64_t fallen = 0;
+  double most = kFifth;
+  for (const Json& layer : report["layers"]) {
+    const double before = layer["coverage_start"].get<double>(), after = layer["coverage_end"].get<double>();
+    if (before <= 0) continue;
+    const double fall = (before - after) / before;
+    if (fall <= kFifth) continue;
+    ++fallen;
+    if (worst != nullptr && fall <= most) continue;
+    most = fall;
+    worst = &layer;
+  }
+  if (worst == nullptr) return "";
+  return "the planned experts take less than they did: in " + std::to_string(fallen) + " of " + std::to_string(report["layers"].size()) +
+         " layers their coverage fell by more than a fifth since the start, most in layer " +
+         std::to_string((*worst)["layer"].get<int64_t>()) + " (" + change(*worst) + "; mean of all layers " + change(report) + "); " +
+         kAdvice;
+}
+
+std::string hot_set_warning(const Json& report) {
+  const double before = report["hot_start"].get<double>(), after = report["still_hot"].get<double>();
+  if (report["layers"].empty() || before - after <= kFifth) return "";
+  return "the hot experts changed: " + percent(after) + " of the planned experts are among the busiest of their layer, " + percent(before) +
+         " were at the start; " + kAdvice;
 }
 
 }  // namespace hellora

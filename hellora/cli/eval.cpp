@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
+#include "hellora/cli/progress.h"
 #include "hellora/cli/table.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
@@ -71,7 +72,11 @@ class Eval : public Command {
     if (options_.limit > 0 && static_cast<size_t>(options_.limit) < data.examples.size())
       data.examples.resize(static_cast<size_t>(options_.limit));
     log_info("data: " + describe(data));
-    const LossSum loss = evaluate_dataset(*space.decoder, data, {std::max<int64_t>(2048, config.max_length), true, config.max_length});
+    Progress line("evaluate", Ending::erase, Lines::seldom);
+    const PackingRule rule{std::max<int64_t>(2048, config.max_length), true, config.max_length};
+    const LossSum loss = evaluate_dataset(*space.decoder, data, rule, {}, {}, [&](int64_t done, int64_t total, const LossSum& so_far) {
+      line.show(done, total, "loss " + fixed(so_far.sum / static_cast<double>(std::max<int64_t>(1, so_far.count)), 4));
+    });
     const double mean = loss.sum / static_cast<double>(loss.count);
     return Json{{"loss", mean}, {"perplexity", std::exp(mean)}, {"tokens", loss.count}, {"rows", data.examples.size()}};
   }

@@ -2,6 +2,7 @@
 
 #include "hellora/cli/commands.h"
 #include "hellora/cli/inspect_data.h"
+#include "hellora/cli/inspect_run.h"
 #include "hellora/cli/selection.h"
 #include "hellora/cli/table.h"
 #include "hellora/core/error.h"
@@ -17,12 +18,6 @@
 
 namespace hellora {
 namespace {
-
-/// What a file or folder holds: lines for people and an object for programs.
-struct Description {
-  std::string text;
-  Json json;
-};
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::vector<std::string> sizes;
@@ -99,7 +94,9 @@ Description describe_json(const Path& file) {
   const std::string format = json.is_object() ? string_or(json, "format", "", file.string()) : "";
   if (format.starts_with("hellora.plan/")) return {plan_text(plan_from_json(json, file.string())), json};
   if (format.starts_with("hellora.profile/")) return describe_profile(profile_from_json(json, file.string()));
-  throw FormatError(file.string() + ": neither a plan nor a profile");
+  if (format.starts_with("hellora.audit/")) return describe_audit(json, file);
+  if (json.is_object() && json.contains("audit") && json.contains("trainable")) return describe_summary(json, file);
+  throw FormatError(file.string() + ": neither a plan nor a profile, an audit or a summary");
 }
 
 Description describe_adapter(const Path& folder) {
@@ -119,19 +116,20 @@ Description describe_adapter(const Path& folder) {
   return out;
 }
 
-Description describe_run(const Path& folder) {
-  const Json summary = parse_json(read_text(folder / "summary.json"), (folder / "summary.json").string());
-  return {"finished run\n" + dump_json(summary, 2) + "\n", summary};
+Description describe_folder(const Path& folder) {
+  if (path_exists(folder / "state.json")) return describe_checkpoint(folder);
+  if (path_exists(folder / "adapter_config.json")) return describe_adapter(folder);
+  if (path_exists(folder / "config.yaml")) return describe_run(folder);
+  if (path_exists(folder / "config.json")) return describe_model(folder);
+  throw FormatError(folder.string() + ": expected a model, an adapter, a run or a checkpoint in this folder");
 }
 
 Description describe_path(const Path& path) {
   if (!path_exists(path)) throw DataError(path.string() + ": no such file or folder");
+  if (is_folder(path)) return describe_folder(path);
   if (path.extension() == ".safetensors") return describe_tensors(SafetensorsFile(path).tensors(), Json{{"kind", "tensors"}});
-  if (!is_folder(path)) return describe_json(path);
-  if (path_exists(path / "adapter_config.json")) return describe_adapter(path);
-  if (path_exists(path / "summary.json")) return describe_run(path);
-  if (path_exists(path / "config.json")) return describe_model(path);
-  throw FormatError(path.string() + ": expected a model, an adapter, a finished run, a plan, a profile or a .safetensors file");
+  if (path.extension() == ".jsonl") return describe_metrics(path);
+  return describe_json(path);
 }
 
 class Inspect : public Command {

@@ -26,7 +26,9 @@ TrainingNeeds training_needs(const RunConfig& config, const ModelShape& shape, i
           config.train.gradient_checkpointing};
 }
 
-/// The most parameters that are trained at a time, before the plan is known: in the warm-up, or with as many experts as it can name.
+}  // namespace
+
+// In the warm-up, or with as many experts as the plan can name.
 int64_t most_trainable(const RunConfig& config, const ModelShape& shape) {
   Plan plan = all_experts(shape);
   if (!config.select.plan.empty()) {
@@ -42,7 +44,9 @@ int64_t most_trainable(const RunConfig& config, const ModelShape& shape) {
   return std::max(planned, count_trainable(shape, warm, all_experts(shape)));
 }
 
-}  // namespace
+Forecast forecast_most(const RunConfig& config, const ModelShape& shape) {
+  return forecast_training(shape, training_needs(config, shape, most_trainable(config, shape), micro_batch_tokens(config), shape.layers));
+}
 
 void settle_memory(RunConfig* config, const ModelShape& shape) {
   const int64_t there = machine_bytes(), trainable = most_trainable(*config, shape);

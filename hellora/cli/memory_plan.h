@@ -10,6 +10,10 @@ namespace hellora {
 /// StateError when even that does not fit, or a given number does not.
 void settle_memory(RunConfig* config, const ModelShape& shape);
 
+/// The most parameters that are trained at a time, before the plan is known, and the peak memory with them.
+int64_t most_trainable(const RunConfig& config, const ModelShape& shape);
+Forecast forecast_most(const RunConfig& config, const ModelShape& shape);
+
 /// Peak memory of a run with these adapters.
 Forecast forecast_run(const RunConfig& config, const ModelShape& shape, const AdapterSet& adapters);
 

@@ -44,7 +44,7 @@ class ProfileCommand : public Command {
     require_key(config, "data.train", !config.data.train.empty());
     Workspace space = open_model(config.model, config.compute.weights, true, resolve_compute(&config.compute));
     const Dataset data = load_run_data(config, space, false).train;
-    const Profile profile = take_profile(config, space, data, common.quiet);
+    const Profile profile = take_profile(config, space, data);
     write_profile(out_, profile);
     log_info(out_ + ": " + with_commas(profile.tokens) + " tokens counted over " + std::to_string(profile.layers.size()) + " layers");
     if (common.json) std::cout << profile_to_json(profile).dump() << "\n";

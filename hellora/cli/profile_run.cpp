@@ -20,16 +20,20 @@ constexpr int64_t kFewTokens = 65536;  // profiles below this are noisy
 void count_with_base(const RunConfig& config, const Workspace& space, const Dataset& part, RouteCounter& counter) {
   const auto enough = [&] { return config.select.max_tokens > 0 && counter.tokens >= config.select.max_tokens; };
   Observer* observers[] = {&counter};
-  evaluate_dataset(*space.decoder, part, packing_rule(config), observers, [&](const PackedBatch& batch) {
+  Progress line("profile");
+  const auto begin = [&](const PackedBatch& batch) {
     if (enough() || interrupt_requested()) return false;
     counter.begin(batch, part);
     return true;
+  };
+  evaluate_dataset(*space.decoder, part, packing_rule(config), observers, begin, [&](int64_t done, int64_t total, const LossSum&) {
+    line.show(done, enough() ? done : total, with_commas(counter.tokens) + " tokens");
   });
   stop_if_interrupted("");
 }
 
 /// Stage 1 of the paper: a short LoRA run over all experts; its adapters are thrown away with this scope.
-void count_in_warmup(const RunConfig& config, Workspace& space, const Dataset& part, RouteCounter& counter, bool quiet) {
+void count_in_warmup(const RunConfig& config, Workspace& space, const Dataset& part, RouteCounter& counter) {
   const ModelShape& shape = space.decoder->shape();
   AdapterConfig warm = config.adapter;
   warm.method = "lora";
@@ -49,7 +53,8 @@ void count_in_warmup(const RunConfig& config, Workspace& space, const Dataset& p
   job.phase = kWarmupPhase;
   job.observers = {&counter};
   job.before_batch = [&](const PackedBatch& batch) { counter.begin(batch, part); };
-  job.progress = progress_printer("profile", quiet);
+  Progress line("profile");
+  job.progress = step_printer(line);
   const auto unbind = [&](Decoder* decoder) { decoder->bind(nullptr); };
   const std::unique_ptr<Decoder, decltype(unbind)> restore(space.decoder.get(), unbind);
   hellora::train(job);
@@ -80,7 +85,7 @@ Plan make_plan(const RunConfig& config, const Decoder& decoder, const Profile* p
   return select_experts(*profile, config.select, auto_k(decoder.shape()), static_cast<uint64_t>(config.seed));
 }
 
-Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& train, bool quiet, const std::string& resume_command) {
+Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& train, const std::string& resume_command) {
   Dataset part = train;
   const auto wanted = static_cast<size_t>(std::ceil(config.select.fraction * static_cast<double>(train.examples.size())));
   part.examples.resize(std::max<size_t>(1, std::min(wanted, part.examples.size())));
@@ -92,7 +97,7 @@ Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& t
     if (config.select.mode == "base") {
       count_with_base(config, space, part, counter);
     } else {
-      count_in_warmup(config, space, part, counter, quiet);
+      count_in_warmup(config, space, part, counter);
     }
   } catch (const Interrupted&) {
     throw Interrupted("stopped in the profile, of which nothing is kept" +

@@ -10,7 +10,7 @@ namespace hellora {
 bool takes_profile(const RunConfig& config, const ModelShape& shape);
 
 /// A routing profile as the `select` section asks for. Throws Interrupted, with the command that begins it again, after Ctrl-C.
-Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& train, bool quiet, const std::string& resume_command = "");
+Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& train, const std::string& resume_command = "");
 
 /// The plan as the `select` section asks for; `profile` may be null for policy all.
 Plan make_plan(const RunConfig& config, const Decoder& decoder, const Profile* profile);

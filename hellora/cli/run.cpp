@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
+#include "hellora/cli/run_facts.h"
 #include "hellora/cli/selection.h"
 #include "hellora/cli/table.h"
 #include "hellora/cli/training.h"
@@ -35,12 +36,6 @@ std::string continuation(const Workspace& space, const std::vector<int64_t>& pro
   return space.tokenizer->decode(generate(*space.decoder, prompts, config)[0], true);
 }
 
-std::string coverage_text(const Plan& plan) {
-  std::string text;
-  for (const LayerPlan& layer : plan.layers) text += (text.empty() ? "" : ", ") + percent(layer.coverage);
-  return text;
-}
-
 std::string summary_table(const TrainOutcome& outcome, const Plan& plan) {
   const Json& s = outcome.summary;
   std::vector<std::vector<std::string>> rows;
@@ -52,12 +47,13 @@ std::string summary_table(const TrainOutcome& outcome, const Plan& plan) {
   rows.push_back({"  with all experts", with_commas(outcome.trainable_all_experts)});
   rows.push_back({"  raw ratio", percent(s["ratio_raw"].get<double>(), 2)});
   rows.push_back({"  quotient of percentages", percent(s["ratio_of_percentages"].get<double>(), 2)});
-  rows.push_back({"coverage per layer (profile)", coverage_text(plan)});
+  for (const std::vector<std::string>& row : coverage_rows(plan)) rows.push_back(row);
   rows.push_back(
       {"coverage at start / end", percent(s["coverage_start"].get<double>()) + " / " + percent(s["coverage_end"].get<double>())});
   rows.push_back({"training speed", fixed(outcome.result.tokens_per_second(), 0) + " tokens/s"});
   rows.push_back({"memory forecast / peak",
                   human_bytes(static_cast<double>(outcome.forecast.total())) + " / " + human_bytes(s["peak_rss_bytes"].get<double>())});
+  rows.push_back({"time", spent_text(s["seconds"])});
   rows.push_back({"audit", s["audit"].get<std::string>()});
   rows.push_back({outcome.makes_adapter ? "adapter" : "model", outcome.adapter.string()});
   return format_table(rows);
@@ -104,13 +100,14 @@ class Run : public Command {
     const InterruptGuard guard;
     RunConfig config;
     const RunStart start = options_.load(&config, common);
-    Prepared prepared = prepare_training(&config, start, common.quiet);
+    Prepared prepared = prepare_training(&config, start);
+    if (start.dry_run) return print_forecast(prepared.forecast, common.json);
     if (prepared.profile && !common.quiet) {
       const std::vector<LayerReport> layers = report_selection(*prepared.profile, prepared.plan);
       std::cerr << selection_table(layers);
       for (const std::string& warning : selection_warnings(layers, prepared.plan.policy)) log_warn(warning);
     }
-    const TrainOutcome outcome = run_training(&config, prepared, common.quiet);
+    const TrainOutcome outcome = run_training(&config, prepared);
     if (outcome.makes_adapter) write_exports(config, outcome.adapter, start.resume_command);
     if (common.json) {
       std::cout << outcome.summary.dump() << "\n";

@@ -98,7 +98,7 @@ void begin(RunConfig* config, const Prepared& prepared) {
 
 }  // namespace
 
-Prepared prepare_training(RunConfig* config, const RunStart& start, bool quiet) {
+Prepared prepare_training(RunConfig* config, const RunStart& start) {
   stop_at_once(true);
   check_exports(config->exports);
   check_evaluation(*config);
@@ -106,15 +106,17 @@ Prepared prepare_training(RunConfig* config, const RunStart& start, bool quiet) 
   refuse_input_inside(*config, start);
   Prepared out;
   out.resume_command = start.resume_command;
-  out.folder = std::make_unique<RunFolder>(config->output, start.start);
+  const Path folder = config->output;
+  if (!start.dry_run || path_exists(folder)) out.folder = std::make_unique<RunFolder>(folder, start.start);
   if (start.resumed) out.resume = start.resumed->checkpoint;
-  out.space = open_model(config->model, config->compute.weights, true, resolve_compute(&config->compute));
+  out.space = out.time.measure("loading",
+                               [&] { return open_model(config->model, config->compute.weights, true, resolve_compute(&config->compute)); });
   const ModelShape& shape = out.space.decoder->shape();
   settle_memory(config, shape);
-  load_data(*config, out);
+  out.time.measure("data", [&] { load_data(*config, out); });
   run_length({&out.train, packing_rule(*config), static_cast<uint64_t>(config->seed), config->train.grad_accumulation}, config->train);
 
-  const Path folder = out.folder->path(), before = start.resumed ? start.resumed->folder : Path();
+  const Path before = start.resumed ? start.resumed->folder : Path();
   const bool has_plan = !before.empty() && path_exists(before / "plan.json"), keeps_plan = has_plan && config->select.plan.empty();
   const bool profiles = !keeps_plan && takes_profile(*config, shape);
   if (!profiles) out.plan = keeps_plan ? read_plan(before / "plan.json") : make_plan(*config, *out.space.decoder, nullptr);
@@ -123,13 +125,17 @@ Prepared prepare_training(RunConfig* config, const RunStart& start, bool quiet) 
   if (out.resume.empty() && !before.empty()) check_beginning(config, shape, before);
   if (!out.resume.empty()) {
     if (profiles) throw StateError(out.resume.string() + ": plan.json of its run is missing; select.plan=FILE names one");
-    check_resumed(out, *config);
+    if (out.folder) check_resumed(out, *config);
   }
+  const int64_t steps_done = out.resume.empty() ? 0 : read_checkpoint_state(out.resume).cursor.step;
+  out.forecast = forecast_whole_run(*config, out.space, out.train, out.eval ? &*out.eval : nullptr, profiles, steps_done);
+  if (start.dry_run) return out;
+  log_info("forecast: " + forecast_line(out.forecast));
   // Nothing is written, and nothing of an older run removed, before the input is known to be good.
   begin(config, out);
   if (profiles) {
     if (!before.empty()) log_info("the profile was not finished: it is taken anew");
-    out.profile = take_profile(*config, out.space, out.train, quiet, out.resume_command);
+    out.profile = out.time.measure("profile", [&] { return take_profile(*config, out.space, out.train, out.resume_command); });
     write_profile(folder / "profile.json", *out.profile);
     out.plan = make_plan(*config, *out.space.decoder, &*out.profile);
     out.identity = run_identity(config, *out.space.decoder, out.train, out.plan);

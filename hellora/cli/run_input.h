@@ -1,7 +1,9 @@
 // What a training run starts from: configuration, model, data, profile and plan, all checked.
 #pragma once
 
+#include "hellora/cli/run_forecast.h"
 #include "hellora/cli/run_options.h"
+#include "hellora/cli/time_spent.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/select/profile.h"
 
@@ -18,10 +20,13 @@ struct Prepared {
   Path resume;  // a checkpoint, or empty
   Json identity;
   std::string resume_command;
+  RunForecast forecast;
+  TimeSpent time;
 };
 
 /// Takes the output folder, loads model and data, makes profile and plan; writes config.yaml, profile.json and plan.json into the
-/// folder. A resumed run keeps its plan. Bad input is refused before anything is written or removed. `quiet` leaves out the progress.
-Prepared prepare_training(RunConfig* config, const RunStart& start, bool quiet);
+/// folder. A resumed run keeps its plan. Bad input is refused before anything is written or removed.
+/// With --dry-run it ends there: plan and profile are not made.
+Prepared prepare_training(RunConfig* config, const RunStart& start);
 
 }  // namespace hellora

@@ -39,6 +39,7 @@ void RunOptions::declare(CLI::App& app) {
   resume_option_ =
       app.add_option("--resume", resume_, "go on with this run folder or checkpoint; without one: with the output folder")->expected(0, 1);
   app.add_flag("--overwrite", overwrite_, "start anew in a folder that holds a run");
+  app.add_flag("--dry-run", dry_run_, "read everything, say what the run will take, and write nothing");
 }
 
 RunStart RunOptions::load(RunConfig* config, const Common& common) const {
@@ -68,6 +69,7 @@ RunStart RunOptions::load(RunConfig* config, const Common& common) const {
   const bool same = out.resumed && !out.resumed->folder.empty() && same_place(out.resumed->folder, config->output);
   if (same && overwrite_) throw ConfigError(config->output + ": --resume goes on with the run that --overwrite removes; take one of them");
   out.start = same ? Start::resume : overwrite_ ? Start::overwrite : Start::fresh;
+  out.dry_run = dry_run_;
   out.resume_command = "hellora " + command_ + " --resume " + shell_path(config->output);
   return out;
 }

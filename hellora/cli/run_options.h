@@ -12,6 +12,7 @@ struct RunStart {
   Start start = Start::fresh;
   std::optional<Resumed> resumed;  // may lie elsewhere than the output
   Path config_file;                // as given; empty without one
+  bool dry_run = false;            // only what it will take
   std::string resume_command;      // what goes on with this run after an interruption
 };
 
@@ -25,7 +26,7 @@ class RunOptions {
   std::string command_, config_, resume_;
   std::vector<std::string> overrides_;
   CLI::Option* resume_option_ = nullptr;
-  bool overwrite_ = false;
+  bool overwrite_ = false, dry_run_ = false;
 };
 
 }  // namespace hellora

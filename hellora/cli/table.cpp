@@ -24,6 +24,15 @@ std::string format_table(std::vector<std::vector<std::string>> rows) {
   return out;
 }
 
+std::string bars(const std::vector<double>& values) {
+  constexpr const char* kEighths[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  if (values.empty()) return "";
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  std::string out;
+  for (const double value : values) out += kEighths[*high > *low ? static_cast<size_t>(7 * (value - *low) / (*high - *low) + 0.5) : 3];
+  return out;
+}
+
 std::string percent(double share, int digits) { return fixed(100 * share, digits) + " %"; }
 
 }  // namespace hellora

@@ -17,8 +17,9 @@ class Train : public Command {
     const InterruptGuard guard;
     RunConfig config;
     const RunStart start = options_.load(&config, common);
-    Prepared prepared = prepare_training(&config, start, common.quiet);
-    const TrainOutcome outcome = run_training(&config, prepared, common.quiet);
+    Prepared prepared = prepare_training(&config, start);
+    if (start.dry_run) return print_forecast(prepared.forecast, common.json);
+    const TrainOutcome outcome = run_training(&config, prepared);
     if (common.json) std::cout << outcome.summary.dump() << "\n";
     if (outcome.evaluated) log_info("evaluation loss " + fixed(outcome.loss_before, 4) + " -> " + fixed(outcome.loss_after, 4));
     log_info("audit passed; result in " + outcome.adapter.string());

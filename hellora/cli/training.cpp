@@ -1,14 +1,15 @@
 #include "hellora/cli/training.h"
 
-#include "hellora/cli/drift.h"
+#include "hellora/cli/evaluation.h"
 #include "hellora/cli/memory_plan.h"
+#include "hellora/cli/pace.h"
 #include "hellora/cli/profile_run.h"
 #include "hellora/cli/progress.h"
+#include "hellora/cli/run_facts.h"
 #include "hellora/core/error.h"
 #include "hellora/core/hash.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
-#include "hellora/eval/perplexity.h"
 #include "hellora/io/paths.h"
 #include "hellora/model/count.h"
 #include "hellora/train/signals.h"
@@ -18,19 +19,19 @@ namespace {
 
 constexpr int64_t kTrainPhase = 1;
 
-double per_token(const LossSum& loss) { return loss.sum / static_cast<double>(loss.count); }
-
 /// One training run from its first evaluation to its summary.
 class RunTraining {
  public:
-  RunTraining(RunConfig* config, Prepared& prepared, bool quiet)
+  RunTraining(RunConfig* config, Prepared& prepared)
       : config_(*config),
         prepared_(prepared),
         decoder_(*prepared.space.decoder),
         adapters_(find_sites(decoder_.shape(), config->adapter, prepared.plan, config->given.contains("adapter.rank")), config->adapter,
                   static_cast<uint64_t>(config->seed), base_reader(prepared.space)),
         rule_(packing_rule(*config)),
-        drift_(decoder_.shape(), prepared.plan, prepared.eval ? *prepared.eval : prepared.train, prepared.eval.has_value()) {
+        evaluation_(decoder_.shape(), prepared.plan, prepared.train, prepared.eval ? &*prepared.eval : nullptr, rule_),
+        load_(decoder_.shape(), prepared.plan),
+        line_("train") {
     job_.decoder = &decoder_;
     job_.adapters = &adapters_;
     job_.data = &prepared.train;
@@ -38,9 +39,15 @@ class RunTraining {
     job_.packing = rule_;
     job_.seed = static_cast<uint64_t>(config->seed);
     job_.phase = kTrainPhase;
-    if (prepared.eval) job_.evaluate = [this](const Decoder& decoder) { return evaluate(decoder); };
+    if (prepared.eval) job_.evaluate = [this](const Decoder& decoder) { return evaluation_.again(decoder); };
+    job_.evaluated = [this](int64_t step, double loss) { evaluation_.tell(step, loss); };
+    job_.load = &load_;
     if (prepared.eval) job_.evaluation_data = hex64(prepared.eval->hash);
-    job_.progress = progress_printer("train", quiet);
+    job_.progress = [this, show = step_printer(line_)](const StepReport& report) {
+      show(report);
+      const std::string warning = pace_.note(report.tokens, report.seconds);
+      if (!warning.empty()) log_warn(warning);
+    };
     job_.run_dir = config->output;
     job_.resume = prepared.resume;
     job_.resume_command = prepared.resume_command;
@@ -55,17 +62,20 @@ class RunTraining {
 
   TrainOutcome run() {
     describe();
-    const LossSum before = drift_.measure(decoder_, rule_, HotDrift::start);  // adapters are not bound yet: this is the base
+    const std::optional<double> before = evaluation_.before(decoder_);  // adapters are not bound yet: this is the base
     stop_if_interrupted("stopped before the first step; continue with: " + prepared_.resume_command);
-    if (outcome_.evaluated) outcome_.loss_before = per_token(before);
+    outcome_.loss_before = before.value_or(0);
+    if (before) evaluation_.tell(0, *before);
     decoder_.bind(&adapters_);
     Trainer trainer(job_);
+    if (job_.resume.empty()) trainer.note_evaluation(before);
     outcome_.result = trainer.run();
     // Before the last evaluation: whatever happens from here on, what was trained is there.
     outcome_.adapter = write_result(adapters_, origin(), outcome_.result.steps);
     write_audit(config_, outcome_.result.audit);
     tell_early_stop();
     measure_end();
+    trainer.note_evaluation(outcome_.evaluated ? std::optional(outcome_.loss_after) : std::nullopt);
     if (config_.train.keep_best) take_best(trainer);
     finish();
     return std::move(outcome_);
@@ -86,10 +96,6 @@ class RunTraining {
              human_bytes(static_cast<double>(outcome_.forecast.total())));
   }
 
-  LossSum evaluate(const Decoder& decoder) const {
-    return evaluate_dataset(decoder, *prepared_.eval, rule_, {}, [](const PackedBatch&) { return !interrupt_requested(); });
-  }
-
   void tell_early_stop() const {
     const Evaluations& e = outcome_.result.evaluations;
     if (!outcome_.result.stopped_early) return;
@@ -99,10 +105,12 @@ class RunTraining {
   }
 
   void measure_end() {
-    const LossSum after = drift_.measure(decoder_, rule_, HotDrift::end);
+    const LossSum after = evaluation_.again(decoder_);
     stop_if_interrupted("stopped in the last evaluation; the result is in " + outcome_.adapter.string() +
                         ", the summary comes with: " + prepared_.resume_command);
-    if (outcome_.evaluated) outcome_.loss_after = per_token(after);
+    if (!outcome_.evaluated) return evaluation_.warn();
+    outcome_.loss_after = after.sum / static_cast<double>(after.count);
+    evaluation_.tell(outcome_.best_step > 0 ? outcome_.best_step : outcome_.result.steps, outcome_.loss_after);
   }
 
   /// With train.keep_best the result is that of the lowest evaluation loss, the last one included.
@@ -126,9 +134,12 @@ class RunTraining {
 
   void finish() {
     Json& audit = outcome_.result.audit;
-    audit["hot_set_drift"] = drift_.report();
+    audit["hot_set_drift"] = evaluation_.report();
     write_audit(config_, audit);
     outcome_.summary = summary_json(config_, outcome_, prepared_.plan, prepared_.train);
+    prepared_.time.add("training", outcome_.result.seconds);
+    prepared_.time.add("evaluation", evaluation_.seconds());
+    add_facts(outcome_.summary, config_, prepared_.plan, prepared_.forecast, prepared_.time);
     write_text_atomic(Path(config_.output) / "summary.json", outcome_.summary.dump(1) + "\n");
     if (outcome_.result.audit_passed) return;
     throw CheckFailed("audit failed: " + audit["failures"][0].get<std::string>() + " (" + std::to_string(audit["failures"].size()) +
@@ -140,13 +151,16 @@ class RunTraining {
   Decoder& decoder_;
   AdapterSet adapters_;
   PackingRule rule_;
-  HotDrift drift_;
+  Evaluation evaluation_;
+  ExpertLoad load_;
+  Progress line_;
+  Pace pace_;
   TrainJob job_;
   TrainOutcome outcome_;
 };
 
 }  // namespace
 
-TrainOutcome run_training(RunConfig* config, Prepared& prepared, bool quiet) { return RunTraining(config, prepared, quiet).run(); }
+TrainOutcome run_training(RunConfig* config, Prepared& prepared) { return RunTraining(config, prepared).run(); }
 
 }  // namespace hellora

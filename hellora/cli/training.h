@@ -7,6 +7,6 @@
 namespace hellora {
 
 /// Trains and writes the run directory. Throws CheckFailed when the audit fails (the adapter is written first).
-TrainOutcome run_training(RunConfig* config, Prepared& prepared, bool quiet);
+TrainOutcome run_training(RunConfig* config, Prepared& prepared);
 
 }  // namespace hellora

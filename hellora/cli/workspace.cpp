@@ -1,5 +1,6 @@
 #include "hellora/cli/workspace.h"
 
+#include "hellora/cli/progress.h"
 #include "hellora/cli/threads.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json_object.h"
@@ -7,10 +8,10 @@
 #include "hellora/core/printable.h"
 #include "hellora/core/text.h"
 #include "hellora/io/paths.h"
+#include "hellora/model/loading.h"
 #include "hellora/train/memory.h"
 
 namespace hellora {
-
 Workspace open_model(const Path& folder, const std::string& weights, bool with_tokenizer, const Compute& compute) {
   Workspace space;
   space.checkpoint = std::make_unique<Checkpoint>(folder);
@@ -21,7 +22,10 @@ Workspace open_model(const Path& folder, const std::string& weights, bool with_t
                      machine_text() + (weights == "fp32" ? "; compute.weights=bf16 needs half" : ""));
   }
   if (with_tokenizer) space.tokenizer = std::make_unique<Tokenizer>(Tokenizer::load(folder));
-  space.decoder = load_decoder(*space.checkpoint, {weights == "bf16" ? at::kBFloat16 : at::kFloat, at::kFloat}, compute);
+  log_info("loading " + folder.string() + ": " + std::to_string(shape.layers) + " layers, " + human_bytes(static_cast<double>(needed)));
+  Progress line("load", Ending::erase, Lines::slow);
+  space.decoder = load_decoder(*space.checkpoint, {weights == "bf16" ? at::kBFloat16 : at::kFloat, at::kFloat}, compute,
+                               [&](int64_t done, int64_t total) { line.show(done, total); });
   return space;
 }
 

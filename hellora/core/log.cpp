@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "hellora/core/error.h"
+#include "hellora/core/open_line.h"
 #include "hellora/core/printable.h"
 #include "hellora/core/terminal.h"
 
@@ -31,6 +32,12 @@ std::string shown(const std::string& message) {
          printable(message.substr(message.size() - kEnd));
 }
 
+void write_message(spdlog::level::level_enum level, const std::string& message) {
+  if (!logger().should_log(level)) return;
+  end_open_line();
+  logger().log(level, "{}", shown(message));
+}
+
 }  // namespace
 
 void set_log_level(LogLevel level) {
@@ -52,9 +59,11 @@ LogLevel parse_log_level(const std::string& name) {
   throw ConfigError("--log-level " + name + ": expected debug, info, warn, error or quiet");
 }
 
-void log_debug(const std::string& message) { logger().debug("{}", shown(message)); }
-void log_info(const std::string& message) { logger().info("{}", shown(message)); }
-void log_warn(const std::string& message) { logger().warn("{}", shown(message)); }
-void log_error(const std::string& message) { logger().error("{}", shown(message)); }
+void log_debug(const std::string& message) { write_message(spdlog::level::debug, message); }
+void log_info(const std::string& message) { write_message(spdlog::level::info, message); }
+void log_warn(const std::string& message) { write_message(spdlog::level::warn, message); }
+void log_error(const std::string& message) { write_message(spdlog::level::err, message); }
+
+bool log_shows_info() { return logger().should_log(spdlog::level::info); }
 
 }  // namespace hellora

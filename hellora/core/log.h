@@ -16,4 +16,7 @@ void log_info(const std::string& message);
 void log_warn(const std::string& message);
 void log_error(const std::string& message);
 
+/// False where messages of information are not wanted (--quiet, --log-level): progress is left out too.
+bool log_shows_info();
+
 }  // namespace hellora

@@ -62,14 +62,49 @@ std::string start_event(int64_t step) {
   return out;
 }
 
-std::string scalar_event(const std::string& tag, int64_t step, float value) {
+void put_double(std::string& out, int field, double value) {
+  put_key(out, field, Wire::fixed64);
+  put_fixed(out, std::bit_cast<uint64_t>(value));
+}
+
+/// An event with one value: its tag and what `payload` holds of Summary.Value.
+std::string value_event(const std::string& tag, int64_t step, std::string_view payload) {
   std::string item, summary, out = event_head(step);
   put_bytes(item, 1, tag);
-  put_key(item, 2, Wire::fixed32);  // simple_value
-  put_fixed(item, std::bit_cast<uint32_t>(value));
+  item += payload;
   put_bytes(summary, 1, item);
   put_bytes(out, 5, summary);
   return out;
+}
+
+std::string scalar_event(const std::string& tag, int64_t step, float value) {
+  std::string payload;
+  put_key(payload, 2, Wire::fixed32);  // simple_value
+  put_fixed(payload, std::bit_cast<uint32_t>(value));
+  return value_event(tag, step, payload);
+}
+
+/// HistogramProto: min = 1, max = 2, num = 3, sum = 4, sum_squares = 5, and packed bucket_limit = 6 and bucket = 7.
+std::string histogram_event(const std::string& tag, int64_t step, std::span<const int64_t> counts) {
+  double number = 0, sum = 0, squares = 0;
+  std::string limits, buckets, histogram, payload;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const double at = static_cast<double>(i), count = static_cast<double>(counts[i]);
+    number += count;
+    sum += count * at;
+    squares += count * at * at;
+    put_fixed(limits, std::bit_cast<uint64_t>(at + 0.5));
+    put_fixed(buckets, std::bit_cast<uint64_t>(count));
+  }
+  put_double(histogram, 1, -0.5);
+  put_double(histogram, 2, static_cast<double>(counts.size()) - 0.5);
+  put_double(histogram, 3, number);
+  put_double(histogram, 4, sum);
+  put_double(histogram, 5, squares);
+  put_bytes(histogram, 6, limits);
+  put_bytes(histogram, 7, buckets);
+  put_bytes(payload, 5, histogram);  // histo
+  return value_event(tag, step, payload);
 }
 
 /// TFRecord framing: length, its masked sum, data, its masked sum.
@@ -118,5 +153,9 @@ EventWriter::EventWriter(const Path& folder, int64_t first_step) {
 EventWriter::~EventWriter() = default;
 
 void EventWriter::scalar(const std::string& tag, int64_t step, float value) { state_->put(scalar_event(tag, step, value)); }
+
+void EventWriter::histogram(const std::string& tag, int64_t step, std::span<const int64_t> counts) {
+  state_->put(histogram_event(tag, step, counts));
+}
 
 }  // namespace hellora

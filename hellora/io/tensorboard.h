@@ -1,7 +1,8 @@
-// TensorBoard event files, written without protobuf: the few wire kinds and the masked CRC-32C that a scalar needs.
+// TensorBoard event files, written without protobuf: the few wire kinds and the masked CRC-32C that scalars and histograms need.
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "hellora/io/files.h"
@@ -17,6 +18,8 @@ class EventWriter {
   EventWriter(const EventWriter&) = delete;
   EventWriter& operator=(const EventWriter&) = delete;
   void scalar(const std::string& tag, int64_t step, float value);
+  /// How often each of the numbers 0, 1, … came: a bar for each.
+  void histogram(const std::string& tag, int64_t step, std::span<const int64_t> counts);
 
  private:
   struct State;

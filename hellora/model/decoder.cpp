@@ -5,6 +5,7 @@
 #include "hellora/core/json_text.h"
 #include "hellora/core/rng.h"
 #include "hellora/model/latent_attention.h"
+#include "hellora/model/loading.h"
 #include "hellora/model/recompute.h"
 #include "hellora/moe/mlp.h"
 #include "hellora/tensor/rms_norm.h"
@@ -178,8 +179,13 @@ Tensor Decoder::logits(const Tensor& h_ND, const StepContext& context, const Ten
 }
 
 std::unique_ptr<Decoder> load_decoder(const Checkpoint& checkpoint, const WeightDtypes& dtypes, const Compute& compute) {
+  return load_decoder(checkpoint, dtypes, compute, {});
+}
+
+std::unique_ptr<Decoder> load_decoder(const Checkpoint& checkpoint, const WeightDtypes& dtypes, const Compute& compute,
+                                      const LoadProgress& progress) {
   ModelShape shape = read_shape(checkpoint.config(), (checkpoint.folder() / "config.json").string());
-  ModelWeights weights = load_weights(checkpoint, shape, dtypes);
+  ModelWeights weights = load_weights(checkpoint, shape, dtypes, progress);
   return std::make_unique<Decoder>(std::move(shape), std::move(weights), dtypes.compute, compute);
 }
 

@@ -5,6 +5,7 @@
 #include "hellora/core/error.h"
 #include "hellora/core/rng.h"
 #include "hellora/model/extra_tensors.h"
+#include "hellora/model/loading.h"
 #include "hellora/model/tensor_io.h"
 
 namespace hellora {
@@ -168,6 +169,10 @@ int64_t packed_bytes(const ModelShape& shape, kernels::Store stored, kernels::St
 }
 
 ModelWeights load_weights(const Checkpoint& checkpoint, const ModelShape& shape, const WeightDtypes& dtypes) {
+  return load_weights(checkpoint, shape, dtypes, {});
+}
+
+ModelWeights load_weights(const Checkpoint& checkpoint, const ModelShape& shape, const WeightDtypes& dtypes, const LoadProgress& progress) {
   const at::NoGradGuard no_grad;
   Loader loader(checkpoint, shape);
   ModelWeights weights;
@@ -175,7 +180,10 @@ ModelWeights load_weights(const Checkpoint& checkpoint, const ModelShape& shape,
   Builder build(loader, shape, dtypes, weights);
   weights.embed_VD = loader.take(Slot::embed, -1, -1, {shape.vocab, shape.hidden}, dtypes.stored);
   build.note(weights.embed_VD);
-  for (int64_t layer = 0; layer < shape.layers; ++layer) weights.layers.push_back(build.layer(layer));
+  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+    weights.layers.push_back(build.layer(layer));
+    if (progress) progress(layer + 1, shape.layers);
+  }
   weights.final_norm_D = build.vector(Slot::final_norm, -1);
   const std::string head = parameter_name(loader.arch(), Slot::lm_head, -1);
   if (shape.tied_embeddings) {

@@ -32,7 +32,8 @@ int64_t named_step(const Path& folder) {
 }
 
 /// Every tensor of the state by name, as views of the live buffers.
-std::vector<std::pair<std::string, Tensor>> state_tensors(AdapterSet& adapters, AdamW& optimizer, const Audit* audit) {
+std::vector<std::pair<std::string, Tensor>> state_tensors(AdapterSet& adapters, AdamW& optimizer, const Audit* audit,
+                                                          const ExpertLoad* load) {
   std::vector<std::pair<std::string, Tensor>> all;
   for (size_t p = 0; p < adapters.specs().size(); ++p) {
     const std::string& name = adapters.specs()[p].name;
@@ -41,6 +42,10 @@ std::vector<std::pair<std::string, Tensor>> state_tensors(AdapterSet& adapters, 
     all.emplace_back("param." + name, param);
     all.emplace_back("exp_avg." + name, same_place(optimizer.first_moment()));
     all.emplace_back("exp_avg_sq." + name, same_place(optimizer.second_moment()));
+  }
+  if (load != nullptr) {
+    all.emplace_back("load.counts", load->counts_LE);
+    all.emplace_back("load.tokens", load->tokens_1);
   }
   if (audit == nullptr) return all;
   const std::vector<Tensor> counters = audit->state();
@@ -79,15 +84,17 @@ Tensor checked_tensor(const SafetensorsFile& file, const std::string& name, cons
   const double low = value.min().item<double>(), high = value.max().item<double>();  // both are NaN where one value is
   finite(low, where);
   finite(high, where);
-  const bool signless = name.starts_with("exp_avg_sq.") || name.starts_with("audit.");
+  const bool signless = name.starts_with("exp_avg_sq.") || name.starts_with("audit.") || name.starts_with("load.");
   if (signless && !(low >= 0)) throw FormatError(where + " holds a negative value");
   return value;
 }
 
-void read_tensors(const Path& checkpoint, AdapterSet& adapters, AdamW& optimizer, Audit* audit) {
+void read_tensors(const Path& checkpoint, AdapterSet& adapters, AdamW& optimizer, Audit* audit, ExpertLoad* load) {
   const at::NoGradGuard no_grad;
   const SafetensorsFile file(checkpoint / kTensors);
-  const auto tensors = state_tensors(adapters, optimizer, audit);
+  auto tensors = state_tensors(adapters, optimizer, audit, load);
+  // A run counted no loads before they were written; it begins to.
+  std::erase_if(tensors, [&](const auto& named) { return named.first.starts_with("load.") && file.find(named.first) == nullptr; });
   for (const auto& [name, tensor] : tensors) checked_tensor(file, name, tensor);  // nothing is changed before all of it is known to be good
   std::vector<Tensor> counters;
   for (const auto& [name, tensor] : tensors) {
@@ -114,7 +121,7 @@ bool Evaluations::take(int64_t at_step, double loss) {
 }
 
 void save_checkpoint(const Path& run_dir, const CheckpointState& state, AdapterSet& adapters, AdamW& optimizer, const Audit* audit,
-                     const AdapterWriter& write_adapter) {
+                     const AdapterWriter& write_adapter, const ExpertLoad* load) {
   const Cursor& cursor = state.cursor;
   const Json json{{"format", kFormat},
                   {"step", cursor.step},
@@ -125,7 +132,7 @@ void save_checkpoint(const Path& run_dir, const CheckpointState& state, AdapterS
                   {"length", {{"epochs", state.length.epochs}, {"max_steps", state.length.max_steps}, {"total", state.length.total}}},
                   {"evaluations", evaluations_json(state.evaluations)},
                   {"identity", state.identity}};
-  const auto tensors = state_tensors(adapters, optimizer, audit);
+  const auto tensors = state_tensors(adapters, optimizer, audit, load);
   // A checkpoint appears whole or not at all.
   write_staged(run_dir / folder_name(cursor.step), true, [&](const Path& folder) {
     std::vector<TensorBytes> bytes;
@@ -164,11 +171,12 @@ CheckpointState read_checkpoint_state(const Path& checkpoint) {
   return state;
 }
 
-CheckpointState load_checkpoint(const Path& checkpoint, const Json& identity, AdapterSet& adapters, AdamW& optimizer, Audit* audit) {
+CheckpointState load_checkpoint(const Path& checkpoint, const Json& identity, AdapterSet& adapters, AdamW& optimizer, Audit* audit,
+                                ExpertLoad* load) {
   CheckpointState state = read_checkpoint_state(checkpoint);
   const std::string difference = identity_difference(state.identity, identity, "the checkpoint");
   if (!difference.empty()) throw StateError(checkpoint.string() + ": the checkpoint belongs to another run: " + difference);
-  read_tensors(checkpoint, adapters, optimizer, audit);
+  read_tensors(checkpoint, adapters, optimizer, audit, load);
   optimizer.set_steps_done(state.cursor.step);
   return state;
 }

@@ -1,10 +1,11 @@
-// Checkpoints of a run: parameters, moments, audit counters, cursor, identity, and the adapter for use; DONE is written last.
+// Checkpoints of a run: parameters, moments, counters of audit and load, cursor, identity, and the adapter for use; DONE is written last.
 #pragma once
 
 #include <functional>
 #include <map>
 
 #include "hellora/train/audit.h"
+#include "hellora/train/expert_load.h"
 #include "hellora/train/optimizer.h"
 
 namespace hellora {
@@ -45,14 +46,15 @@ struct CheckpointState {
 using AdapterWriter = std::function<void(const Path& folder, int64_t step)>;
 
 void save_checkpoint(const Path& run_dir, const CheckpointState& state, AdapterSet& adapters, AdamW& optimizer, const Audit* audit,
-                     const AdapterWriter& write_adapter = {});
+                     const AdapterWriter& write_adapter = {}, const ExpertLoad* load = nullptr);
 
 /// state.json alone. FormatError names the key whose value cannot be.
 CheckpointState read_checkpoint_state(const Path& checkpoint);
 
 /// Tensors too. StateError: a checkpoint of another run, with every part of the identity that differs; FormatError: shapes,
 /// types or values that no run writes.
-CheckpointState load_checkpoint(const Path& checkpoint, const Json& identity, AdapterSet& adapters, AdamW& optimizer, Audit* audit);
+CheckpointState load_checkpoint(const Path& checkpoint, const Json& identity, AdapterSet& adapters, AdamW& optimizer, Audit* audit,
+                                ExpertLoad* load = nullptr);
 
 /// The complete checkpoints of a run directory by step.
 std::map<int64_t, Path> list_checkpoints(const Path& run_dir);

@@ -39,13 +39,14 @@ class Loop {
       : job_(job), optimizer_(*job.adapters, job.config), length_(run_length(schedule_of(job), job.config)), total_(length_.total) {
     if (job.audit) audit_ = std::make_unique<Audit>(*job.decoder, *job.adapters);
     if (!job.resume.empty()) resume();
-    metrics_ = std::make_unique<Metrics>(job.run_dir, cursor_.step);
+    metrics_ = std::make_unique<Metrics>(job.run_dir, cursor_.step, due(job.config.eval_steps) || cursor_.step == total_);
   }
 
   TrainResult run() {
     const InterruptGuard guard;
     saved_at_ = cursor_.step;
-    if (evaluation_due() && evaluations_.step < cursor_.step) {  // a signal had cut it short
+    if (job_.load != nullptr && metrics_->has_eval(cursor_.step)) job_.load->take();  // the checkpoint was older than that point
+    if (evaluation_due() && evaluations_.step < cursor_.step) {                       // a signal had cut it short
       evaluate();
       if (save_due()) save();
     }
@@ -61,6 +62,10 @@ class Loop {
   TrainResult go_back(const Path& checkpoint) {
     load(checkpoint);
     return result();
+  }
+
+  void note_evaluation(std::optional<double> loss) {
+    if (!metrics_->has_eval(cursor_.step)) metrics_->eval_line(cursor_.step, loss, job_.load != nullptr ? job_.load->take() : Json());
   }
 
  private:
@@ -83,13 +88,13 @@ class Loop {
 
   bool due(int64_t every) const { return every > 0 && cursor_.step > 0 && cursor_.step % every == 0; }
   /// The last step's evaluation is the caller's.
-  bool evaluation_due() const { return job_.evaluate && due(job_.config.eval_steps) && cursor_.step < total_; }
+  bool evaluation_due() const { return due(job_.config.eval_steps) && cursor_.step < total_; }
   bool best_now() const { return job_.config.keep_best && evaluations_.best_step == cursor_.step; }
   bool stopped_early() const { return job_.config.early_stop > 0 && evaluations_.stale >= job_.config.early_stop; }
   bool save_due() const { return due(job_.config.save_steps) || cursor_.step == total_ || best_now() || stopped_early(); }
 
   CheckpointState load(const Path& checkpoint) {
-    CheckpointState state = load_checkpoint(checkpoint, job_.identity, *job_.adapters, optimizer_, audit_.get());
+    CheckpointState state = load_checkpoint(checkpoint, job_.identity, *job_.adapters, optimizer_, audit_.get(), job_.load);
     check_cursor(state.cursor, schedule_of(job_), checkpoint);
     cursor_ = state.cursor;
     return state;
@@ -110,7 +115,7 @@ class Loop {
     saved_at_ = cursor_.step;
     if (job_.run_dir.empty()) return;
     save_checkpoint(job_.run_dir, {cursor_, length_, evaluations_, job_.identity}, *job_.adapters, optimizer_, audit_.get(),
-                    job_.write_adapter);
+                    job_.write_adapter, job_.load);
     prune();
   }
 
@@ -121,10 +126,12 @@ class Loop {
   }
 
   void evaluate() {
+    if (!job_.evaluate) return note_evaluation(std::nullopt);
     const LossSum sum = job_.evaluate(*job_.decoder);
     if (interrupt_requested()) stop_now();
     const double loss = finite(sum.sum / static_cast<double>(sum.count), "the evaluation loss after step " + std::to_string(cursor_.step));
-    metrics_->eval_line(cursor_.step, loss);
+    note_evaluation(loss);
+    if (job_.evaluated) job_.evaluated(cursor_.step, loss);
     evaluations_.data = job_.evaluation_data;
     evaluations_.take(cursor_.step, loss);
   }
@@ -177,6 +184,7 @@ class Loop {
     const double loss = totals.loss_sum / static_cast<double>(totals.supervised), norm = optimizer_.grad_norm();
     refuse_non_finite(loss, norm);
     if (audit_ != nullptr) audit_->after_backward(lr);
+    if (job_.load != nullptr) job_.load->end_step(totals.tokens);
     optimizer_.clip(norm);
     optimizer_.step(lr);
     totals.optimizer_seconds = seconds_since(optimizer_start);
@@ -208,6 +216,7 @@ class Loop {
       audit_->begin_micro_batch(reach);
       forward.observers.push_back(audit_.get());
     }
+    if (job_.load != nullptr) forward.observers.push_back(job_.load);
     if (job_.before_batch) job_.before_batch(packed);
 
     const Supervised rows = supervised_rows(packed.targets);
@@ -261,7 +270,7 @@ class Loop {
     ++steps_here_;
     const double left = result_.seconds / static_cast<double>(steps_here_) * static_cast<double>(total_ - cursor_.step);
     job_.progress({cursor_.step, total_, loss, lr, norm, rate, left, resident_bytes(), seconds, totals.forward_seconds,
-                   totals.backward_seconds, totals.optimizer_seconds});
+                   totals.backward_seconds, totals.optimizer_seconds, totals.tokens});
   }
 
   const TrainJob& job_;
@@ -284,6 +293,7 @@ int64_t total_steps(const TrainJob& job) { return run_length(schedule_of(job), j
 Trainer::Trainer(const TrainJob& job) : loop_(std::make_unique<Loop>(job)) {}
 Trainer::~Trainer() = default;
 TrainResult Trainer::run() { return loop_->run(); }
+void Trainer::note_evaluation(std::optional<double> loss) { loop_->note_evaluation(loss); }
 TrainResult Trainer::go_back(const Path& checkpoint) { return loop_->go_back(checkpoint); }
 
 TrainResult train(const TrainJob& job) { return Trainer(job).run(); }

@@ -6,6 +6,7 @@
 #include "hellora/model/loss.h"
 #include "hellora/train/checkpoint.h"
 #include "hellora/train/config.h"
+#include "hellora/train/expert_load.h"
 #include "hellora/train/length.h"
 #include "hellora/train/metrics.h"
 
@@ -17,6 +18,7 @@ struct StepReport {
   double seconds_left = 0;
   int64_t resident = 0;
   double seconds = 0, forward_seconds = 0, backward_seconds = 0, optimizer_seconds = 0;
+  int64_t tokens = 0;
 };
 
 struct TrainJob {
@@ -31,11 +33,13 @@ struct TrainJob {
   std::function<void(const PackedBatch&)> before_batch;
   std::function<LossSum(const Decoder&)> evaluate;  // may be empty; may stop early once interrupt_requested(), its result is then dropped
   std::string evaluation_data;                      // hash of what `evaluate` measures on
-  std::function<void(const StepReport&)> progress;  // may be empty
-  Path run_dir;                                     // empty: nothing is written
-  Path resume;                                      // a checkpoint; empty: from the start
-  std::string resume_command;                       // what the user types to go on, for messages
-  AdapterWriter write_adapter;                      // into each checkpoint; may be empty
+  std::function<void(int64_t step, double loss)> evaluated;  // told of each evaluation between steps; may be empty
+  ExpertLoad* load = nullptr;                                // written with the evaluations; null: not counted
+  std::function<void(const StepReport&)> progress;           // may be empty
+  Path run_dir;                                              // empty: nothing is written
+  Path resume;                                               // a checkpoint; empty: from the start
+  std::string resume_command;                                // what the user types to go on, for messages
+  AdapterWriter write_adapter;                               // into each checkpoint; may be empty
   Json identity = Json::object();
   bool audit = false;
 };
@@ -71,6 +75,9 @@ class Trainer {
   /// Trains. Throws Interrupted after the first Ctrl-C (state saved when there is a run directory) and CheckFailed on a
   /// non-finite loss or gradient (nothing of that step is applied).
   TrainResult run();
+  /// Writes a point of the metrics where the training stands now, with the load of the experts since the last one, unless an earlier part
+  /// of the run wrote it: of the base before run(), of the result after it.
+  void note_evaluation(std::optional<double> loss);
   /// Puts parameters and audit back to a checkpoint of this run; the result is what a run to there would have had.
   TrainResult go_back(const Path& checkpoint);
 

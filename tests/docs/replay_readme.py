@@ -40,7 +40,7 @@ MEMORY = "memory forecast / peak"
 TRANSCRIPT = {
     "evaluation loss before": 0.001, "evaluation loss after": 0.02, "trainable parameters": 0, "with all experts": 0, "raw ratio": 0,
     "quotient of percentages": 0, "coverage per layer (profile)": 2, "coverage at start / end": 2, "training speed": None,
-    MEMORY: None, "audit": 0, "adapter": 0, "prompt": 0, "before": None, "after": None,
+    MEMORY: None, "time": None, "audit": 0, "adapter": 0, "prompt": 0, "before": None, "after": None,
 }
 SAME_ROW = {"evaluation loss before": 0}  # with the kernel row of the machine that the transcript is from
 README_ROW = "avx512_bf16"

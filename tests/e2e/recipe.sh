@@ -65,7 +65,7 @@ train = [line for line in lines if "loss" in line]
 assert [line["step"] for line in train] == list(range(1, steps + 1))
 assert all(key in line for line in train for key in
            ("loss", "lr", "grad_norm", "tokens", "supervised_tokens", "tokens_per_s", "rss_bytes", "seconds"))
-assert [(line["step"], "eval_loss" in line) for line in lines if "loss" not in line] == [(20, True)]
+assert [(line["step"], "eval_loss" in line) for line in lines if "loss" not in line] == [(0, True), (20, True), (40, True)]
 PY
 }
 

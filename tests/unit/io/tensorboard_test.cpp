@@ -140,6 +140,38 @@ TEST(EventWriter, WritesAVersionAndScalars) {
   for (const Event& event : events) EXPECT_NEAR(event.wall_time, now, 60.0);
 }
 
+TEST(EventWriter, AHistogramHasABarForEachNumber) {
+  const TempFolder folder;
+  EventWriter writer(folder.path(), 0);
+  const std::vector<int64_t> counts = {3, 0, 5};
+  writer.histogram("load", 7, counts);
+  Fields file(slurp(only_file(folder)));
+  string data;
+  for (int event = 0; event < 2; ++event) {  // the version comes first
+    uint64_t size = 0;
+    std::memcpy(&size, file.take(8).data(), 8);
+    file.take(4);
+    data = file.take(size);
+    file.take(4);
+  }
+  Fields fields(data);
+  while (fields.number != 5) ASSERT_TRUE(fields.next());
+  Fields summary(fields.bytes);
+  ASSERT_TRUE(summary.next());
+  Fields item(summary.bytes);
+  while (item.number != 5) ASSERT_TRUE(item.next());
+  std::vector<double> numbers;
+  std::vector<std::vector<double>> lists;
+  for (Fields histogram(item.bytes); histogram.next();) {
+    if (histogram.wire == 1) numbers.push_back(std::bit_cast<double>(histogram.value));
+    if (histogram.wire != 2) continue;
+    lists.emplace_back(histogram.bytes.size() / 8);
+    std::memcpy(lists.back().data(), histogram.bytes.data(), histogram.bytes.size());
+  }
+  EXPECT_EQ(numbers, (std::vector<double>{-0.5, 2.5, 8, 10, 20}));  // least, largest, how many, their sum, the sum of squares
+  EXPECT_EQ(lists, (std::vector<std::vector<double>>{{0.5, 1.5, 2.5}, {3, 0, 5}}));
+}
+
 TEST(EventWriter, NameHoldsTimeHostAndProcess) {
   const TempFolder folder;
   EventWriter writer(folder.path(), 0);

@@ -34,6 +34,32 @@ TEST(MetricsFile, ContinuesBehindItsStep) {
   EXPECT_EQ(steps_in(path), std::vector<int64_t>{1});
 }
 
+TEST(MetricsFile, KnowsTheEvaluationsThatAreThere) {
+  const TempFolder folder;
+  {
+    Metrics metrics(folder.path(), 0);
+    metrics.eval_line(0, 3);
+    metrics.train_line(train_line(1));
+    metrics.train_line(train_line(2));
+    metrics.eval_line(2, std::nullopt, Json{{"coverage", 0.5}, {"drift", 0.0}, {"balance", 1.0}, {"layers", Json::array()}});
+    metrics.eval_line(4, std::nullopt);  // nothing was found
+  }
+  const Metrics metrics(folder.path(), 1);
+  EXPECT_TRUE(metrics.has_eval(0));
+  EXPECT_FALSE(metrics.has_eval(1));  // a training line is none
+  EXPECT_FALSE(metrics.has_eval(2));  // cut off
+  EXPECT_EQ(steps_in(folder / "metrics.jsonl"), (std::vector<int64_t>{0, 1}));
+  {
+    Metrics later(folder.path(), 1);
+    later.eval_line(1, 2.5);
+  }
+  EXPECT_TRUE(Metrics(folder.path(), 1).has_eval(1));
+  const Metrics longer(folder.path(), 1, false);  // the run ended there once
+  EXPECT_TRUE(longer.has_eval(0));
+  EXPECT_FALSE(longer.has_eval(1));
+  EXPECT_EQ(steps_in(folder / "metrics.jsonl"), (std::vector<int64_t>{0, 1}));
+}
+
 TEST(MetricsFile, WithoutAFolderNothingIsWritten) {
   Metrics metrics(Path(), 0);
   metrics.train_line(train_line(1));
