@@ -1,7 +1,7 @@
 // When training moves the routing away from the plan, a person is told.
 #include "hellora/cli/drift.h"
 
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "hellora/cli/pace.h"
 #include "hellora/cli/time_forecast.h"
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {
