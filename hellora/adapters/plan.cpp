@@ -40,6 +40,7 @@ Json plan_to_json(const Plan& plan) {
   json["format"] = kFormat;
   json["policy"] = plan.policy;
   json["arguments"] = plan.arguments;
+  if (plan.base_rank > 0) json["base_rank"] = plan.base_rank;
   json["profile_hash"] = plan.profile_hash;
   json["model_hash"] = plan.model_hash;
   json["layers"] = Json::array();
@@ -61,6 +62,9 @@ Plan plan_from_json(const Json& json, const std::string& where) {
   Plan plan;
   plan.policy = string_or(json, "policy", "given", where);
   if (has(json, "arguments")) plan.arguments = json["arguments"];
+  if (has(json, "base_rank")) plan.base_rank = int_member(json, "base_rank", where);
+  if (has(json, "base_rank") && (plan.base_rank < 1 || plan.base_rank > 65536))
+    throw FormatError(where + ": \"base_rank\" must lie between 1 and 65536");
   plan.profile_hash = string_or(json, "profile_hash", "", where);
   plan.model_hash = string_or(json, "model_hash", "", where);
   const Json& layers = member(json, "layers", where);

@@ -10,6 +10,9 @@ namespace hellora {
 /// StateError when even that does not fit, or a given number does not.
 void settle_memory(RunConfig* config, const ModelShape& shape);
 
+/// Peak memory of a run that trains these experts, before it is set up: every layer counts as adapted.
+Forecast forecast_plan(const RunConfig& config, const ModelShape& shape, const Plan& plan);
+
 /// Peak memory of a run with these adapters.
 Forecast forecast_run(const RunConfig& config, const ModelShape& shape, const AdapterSet& adapters);
 

@@ -31,11 +31,12 @@ Json run_identity(const RunConfig& config, const Decoder& decoder, const Dataset
   const SelectConfig& s = config.select;
   // A plan that was given is compared itself; one that was made cannot be made again, so its settings are.
   const std::string select =
-      s.plan.empty() ? Json{s.mode, s.fraction, s.tokens, s.max_tokens, s.policy, s.k, s.coverage, s.min_k, s.max_k}.dump() : "given";
+      s.plan.empty() ? Json{s.mode, s.fraction, s.tokens, s.max_tokens, s.policy, s.k, s.coverage, s.min_k, s.max_k, s.rank_by}.dump()
+                     : "given";
   return Json{{"model", model_hash(decoder)},
               {"data", hex64(train.hash)},
               {"select", select},
-              {"plan", hex64(hash_string(plan_json["layers"].dump()))},
+              {"plan", hex64(hash_string(plan_json["layers"].dump() + (plan.base_rank > 0 ? std::to_string(plan.base_rank) : "")))},
               {"adapter", adapter},
               {"training", settings},
               {"seed", config.seed}};
