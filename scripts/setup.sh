@@ -10,7 +10,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
 log=$root/build/logs/setup.log
 torch_version=2.13.0
 packages=(g++ cmake ninja-build ccache pkg-config libcli11-dev nlohmann-json3-dev libyaml-cpp-dev libfmt-dev libspdlog-dev
-          libpcre2-dev libutf8proc-dev zlib1g-dev libzstd-dev libgtest-dev)
+          libpcre2-dev libutf8proc-dev zlib1g-dev libzstd-dev libedit-dev libgtest-dev)
 test_packages=(clang-16 clang-tidy-16 clang-format-16 libclang-rt-16-dev git)
 
 say() { printf 'setup: %s\n' "$*"; }

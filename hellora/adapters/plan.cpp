@@ -46,6 +46,7 @@ Json plan_to_json(const Plan& plan) {
   json["format"] = kFormat;
   json["policy"] = plan.policy;
   json["arguments"] = plan.arguments;
+  if (plan.base_rank > 0) json["base_rank"] = plan.base_rank;
   json["profile_hash"] = plan.profile_hash;
   json["model_hash"] = plan.model_hash;
   json["layers"] = Json::array();
@@ -69,6 +70,7 @@ Plan plan_from_json(const Json& json, const std::string& where) {
   plan.policy = object.text_or("policy", "given");
   if (const Json* arguments = object.find("arguments")) plan.arguments = *arguments;
   if (!plan.arguments.is_object()) throw FormatError(where + ": \"arguments\" must be an object");
+  if (object.find("base_rank") != nullptr) plan.base_rank = object.integer("base_rank", 1, kMaxRank);
   plan.profile_hash = object.text_or("profile_hash", "");
   plan.model_hash = object.text_or("model_hash", "");
   const Json& layers = object.at("layers");

@@ -26,6 +26,7 @@ struct Plan {
   std::vector<LayerPlan> layers;  // ascending
   std::string policy;             // "hot", …, "given"
   Json arguments = Json::object();
+  int64_t base_rank = 0;  // of plans whose ranks share a budget: alpha goes with an expert's rank, so that all have the scale of this rank
   std::string profile_hash, model_hash;
 
   std::span<const HotExpert> experts(int64_t layer) const;

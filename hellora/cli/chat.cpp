@@ -4,10 +4,13 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
+#include "hellora/cli/line_input.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
 #include "hellora/core/log.h"
+#include "hellora/core/printable.h"
 #include "hellora/core/terminal.h"
+#include "hellora/core/text.h"
 #include "hellora/eval/generate.h"
 #include "hellora/train/signals.h"
 
@@ -98,29 +101,26 @@ class Chat : public Command {
     terminal_ = ::isatty(STDIN_FILENO) == 1 && !common.json;
     quiet_ = common.json;
     if (terminal_) log_info(chat->where() + "; " + kHelp);
-    for (std::string line; ask() && std::getline(std::cin, line);) {
-      if (line == "/exit") break;
-      if (!command(line) && !line.empty()) answer(line, space, *chat);
+    const std::unique_ptr<LineInput> lines = make_line_input(common.json ? "" : "> ");
+    while (const std::optional<std::string> typed = lines->read()) {
+      const std::string words = trim(*typed);
+      if (words == "/exit") break;
+      if (!words.empty() && !command(words)) answer(*typed, space, *chat);
     }
     if (common.json) std::cout << Json{{"messages", messages()}}.dump() << "\n";
     return 0;
   }
 
  private:
-  bool ask() const {
-    if (terminal_) std::cout << "> " << std::flush;
-    return true;
-  }
-
   /// True when the line was for the program and not for the model.
   bool command(const std::string& line) {
     constexpr std::string_view kSystem = "/system";
     if (line == "/reset") {
       history_ = Json::array();
     } else if (line.starts_with(kSystem) && (line.size() == kSystem.size() || line[kSystem.size()] == ' ')) {
-      system_ = line.size() > kSystem.size() ? line.substr(kSystem.size() + 1) : "";
+      system_ = line.size() > kSystem.size() ? trim(line.substr(kSystem.size() + 1)) : "";
     } else if (line.starts_with('/')) {
-      log_warn(line + ": unknown; " + kHelp);
+      log_warn(printable(line) + ": unknown; " + kHelp);
     } else {
       return false;
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,6 +29,8 @@ class Command {
 struct CommandRow {
   const char *name, *summary;
   std::unique_ptr<Command> (*make)();
+  const char* group;                    // the heading that it stands under in the program's help
+  std::array<const char*, 2> examples;  // whole command lines
 };
 
 std::span<const CommandRow> command_table();

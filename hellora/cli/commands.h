@@ -10,6 +10,7 @@ std::unique_ptr<Command> make_run();
 std::unique_ptr<Command> make_profile();
 std::unique_ptr<Command> make_select();
 std::unique_ptr<Command> make_train();
+std::unique_ptr<Command> make_config();
 std::unique_ptr<Command> make_eval();
 std::unique_ptr<Command> make_generate();
 std::unique_ptr<Command> make_chat();

@@ -1,6 +1,7 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
+#include "hellora/cli/spellings.h"
 #include "hellora/cli/table.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
@@ -20,7 +21,8 @@ class Count : public Command {
     app.add_option("--model", model_, "model folder; only config.json is read");
     app.add_option("--method", config_.method, "see `hellora methods`");
     app.add_option("--rank", config_.rank, "rank")->check(CLI::Range(1, 65536));
-    app.add_option("--k", k_, "adapted experts per layer: a number, 25%, auto or all");
+    app.add_option("--k", k_, "adapted experts per layer: a number, 25%, auto (the family's) or all");
+    app.add_option("--plan", plan_, "count this plan's experts and ranks instead of --k");
     app.add_option("--targets", targets_, "q k v o router gate up down …; default: the family's");
     app.add_option("--coverage", coverage_, "share of the routed slots that adapted experts take; default k / E")
         ->check(CLI::Range(0.0, 1.0));
@@ -30,22 +32,23 @@ class Count : public Command {
     if (arch_.empty() == model_.empty()) throw ConfigError("count: give either --arch or --model");
     const Path file = Path(model_) / "config.json";
     const ModelShape shape = arch_.empty() ? read_shape(parse_json(read_text(file), file.string()), file.string()) : find_preset(arch_);
-    if (!targets_.empty()) config_.targets = targets_;
+    if (!targets_.empty()) config_.targets = translate_targets(targets_, false);
     config_.targets = resolve_targets(shape, config_);
-    const int64_t k = k_ == "all" ? shape.experts : resolve_k(k_, auto_k(shape), shape.experts);
-    const double coverage = coverage_ ? *coverage_ : static_cast<double>(k) / static_cast<double>(shape.experts);
+    const std::optional<Plan> plan = plan_.empty() ? std::nullopt : std::optional(read_plan(plan_));
+    const int64_t k = plan || k_ == "all" || shape.experts == 0 ? shape.experts : resolve_k(k_, auto_k(shape), shape.experts);
+    const double coverage = coverage_ ? *coverage_ : shape.experts > 0 ? static_cast<double>(k) / static_cast<double>(shape.experts) : 0;
     const int64_t base = count_base(shape), all = count_trainable(shape, config_, all_experts(shape));
-    const int64_t trainable = count_trainable(shape, config_, first_experts(shape, k));
+    const int64_t trainable = count_trainable(shape, config_, plan ? *plan : first_experts(shape, k));
     const Ratios ratios = count_ratios(base, trainable, all);
-    const bool low_rank = config_.method != "full";
+    const bool low_rank = config_.method != "full" && !plan;  // a plan's experts may differ in rank and number
     const Json json{{"base", base},
                     {"active", count_active(shape)},
-                    {"k", k},
+                    {"k", plan ? Json() : Json(k)},
                     {"trainable", trainable},
                     {"trainable_all_experts", all},
                     {"ratio_raw", ratios.raw},
                     {"ratio_of_percentages", ratios.of_percentages},
-                    {"coverage", coverage},
+                    {"coverage", plan ? Json() : Json(coverage)},
                     {"adapter_flops_per_token", low_rank ? Json(adapter_flops(shape, config_, coverage)) : Json()},
                     {"base_flops_per_token", base_flops(shape)}};
     if (common.json) {
@@ -58,7 +61,7 @@ class Count : public Command {
     std::vector<std::vector<std::string>> rows = {
         {"base parameters", with_commas(base)},
         {"active per token", with_commas(count_active(shape))},
-        {"trainable, k = " + std::to_string(k), with_commas(trainable) + "  (" + share(trainable) + ")"},
+        {plan ? "trainable, " + plan_ : "trainable, k = " + std::to_string(k), with_commas(trainable) + "  (" + share(trainable) + ")"},
         {"trainable, all experts", with_commas(all) + "  (" + share(all) + ")"},
         {"raw ratio", percent(ratios.raw, 3)},
         {"quotient of percentages", percent(ratios.of_percentages, 3)},
@@ -72,7 +75,7 @@ class Count : public Command {
 
  private:
   AdapterConfig config_;
-  std::string arch_, model_, k_ = "all";
+  std::string arch_, model_, k_ = "auto", plan_;
   std::vector<std::string> targets_;
   std::optional<double> coverage_;
 };

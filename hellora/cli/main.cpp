@@ -1,9 +1,11 @@
 // The program: parses the command line, runs one command, turns errors into one line and an exit code.
+#include <algorithm>
 #include <cstdlib>
+#include <iostream>
 #include <new>
 #include <system_error>
 
-#include "hellora/cli/command.h"
+#include "hellora/cli/command_line.h"
 #include "hellora/cli/process.h"
 #include "hellora/cli/threads.h"
 #include "hellora/core/error.h"
@@ -17,58 +19,24 @@
 namespace hellora {
 namespace {
 
-void add_common(CLI::App& app, Common& common) {
-  app.add_option("--threads", common.threads, "threads; 0: all cores")->check(CLI::Range(0, 4096));
-  app.add_option("--seed", common.seed, "seed of every random number")->check(CLI::Range(int64_t{0}, INT64_MAX));
-  app.add_option("--device", common.device, "where to compute")->check(CLI::IsMember({"cpu"}));
-  app.add_option("--log-level", common.log_level, "debug, info, warn, error or quiet");
-  app.add_flag("--quiet", common.quiet, "only errors");
-  app.add_flag("--json", common.json, "one JSON object on standard output");
-}
-
-/// CLI11's message, or the unknown option with the one that it is nearest to.
-std::string parse_message(const CLI::ParseError& error, const CLI::App& app) {
-  const CLI::App* chosen = &app;
-  while (!chosen->get_subcommands().empty()) chosen = chosen->get_subcommands().front();
-  std::vector<std::string> known;
-  for (const CLI::Option* option : chosen->get_options()) {
-    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
-  }
-  // CLI11 complains about what is missing first, even where a mistyped option is the reason.
-  for (const std::string& word : app.remaining(true)) {
-    if (!word.starts_with("--")) continue;
-    const std::string near = nearest_name(word.substr(0, word.find('=')), known);
-    return "unknown option " + word + (near.empty() ? "; see --help" : "; the nearest known one is " + near);
-  }
-  return error.what();
-}
-
-/// The command line starts with a command of the table, or with an option.
-void check_command(int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
-  std::vector<std::string> known;
-  for (const CommandRow& row : command_table()) known.emplace_back(row.name);
-  const std::string given = argv[1], near = nearest_name(given, known);
-  if (std::find(known.begin(), known.end(), given) != known.end()) return;
-  throw ConfigError("unknown command \"" + given + "\"; " +
-                    (near.empty() ? "known: " + join(known, ", ") : "the nearest known one is " + near));
-}
-
 int run_program(int argc, char** argv) {
-  check_command(argc, argv);
   CLI::App app("hellora: fine-tunes the experts of a mixture-of-experts model that a task really uses", "hellora");
-  app.set_version_flag("--version", std::string("hellora ") + HELLORA_VERSION);
-  app.require_subcommand(1);
+  declare_program(app);
   Common common;
   std::vector<std::pair<CLI::App*, std::unique_ptr<Command>>> commands;
   for (const CommandRow& row : command_table()) {
-    CLI::App* sub = app.add_subcommand(row.name, row.summary);
-    add_common(*sub, common);
-    commands.emplace_back(sub, row.make());
-    commands.back().second->declare(*sub);
+    std::unique_ptr<Command> command = row.make();
+    CLI::App* sub = add_command(app, row, *command, common);
+    commands.emplace_back(sub, std::move(command));
   }
+  if (argc < 2) {
+    std::cerr << app.help();
+    return 2;
+  }
+  std::vector<std::string> arguments = understood({argv + 1, argv + argc});
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(arguments));
   } catch (const CLI::Success& done) {
     return app.exit(done);  // --help, --version
   } catch (const CLI::ParseError& error) {

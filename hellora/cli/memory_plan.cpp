@@ -68,6 +68,11 @@ void settle_memory(RunConfig* config, const ModelShape& shape) {
   config->train.micro_batch_tokens = tokens;
 }
 
+Forecast forecast_plan(const RunConfig& config, const ModelShape& shape, const Plan& plan) {
+  return forecast_training(
+      shape, training_needs(config, shape, count_trainable(shape, config.adapter, plan), micro_batch_tokens(config), shape.layers));
+}
+
 Forecast forecast_run(const RunConfig& config, const ModelShape& shape, const AdapterSet& adapters) {
   return forecast_training(shape, training_needs(config, shape, adapters.flat_param().numel(), micro_batch_tokens(config),
                                                  adapted_layers(adapters, shape.layers)));

@@ -13,6 +13,8 @@ void settle_memory(RunConfig* config, const ModelShape& shape);
 /// The most parameters that are trained at a time, before the plan is known, and the peak memory with them.
 int64_t most_trainable(const RunConfig& config, const ModelShape& shape);
 Forecast forecast_most(const RunConfig& config, const ModelShape& shape);
+/// Peak memory of a run that trains these experts, before it is set up: every layer counts as adapted.
+Forecast forecast_plan(const RunConfig& config, const ModelShape& shape, const Plan& plan);
 
 /// Peak memory of a run with these adapters.
 Forecast forecast_run(const RunConfig& config, const ModelShape& shape, const AdapterSet& adapters);

@@ -82,7 +82,8 @@ Plan make_plan(const RunConfig& config, const Decoder& decoder, const Profile* p
   }
   if (profile == nullptr && !takes_profile(config, decoder.shape())) return all_experts(decoder.shape());
   HELLORA_CHECK(profile != nullptr, "this policy needs a profile");
-  return select_experts(*profile, config.select, auto_k(decoder.shape()), static_cast<uint64_t>(config.seed));
+  const int64_t rank = config.select.rank_by == "coverage" ? config.adapter.rank : 0;
+  return select_experts(*profile, config.select, auto_k(decoder.shape()), static_cast<uint64_t>(config.seed), rank);
 }
 
 Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& train, const std::string& resume_command) {

@@ -1,6 +1,7 @@
 #include "hellora/cli/run_identity.h"
 
 #include "hellora/core/hash.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/text.h"
 #include "hellora/model/model_dir.h"
 #include "hellora/model/sites.h"
@@ -23,7 +24,8 @@ Json run_identity(RunConfig* config, const Decoder& decoder, const Dataset& trai
   Json identity = run_settings(config, decoder.shape());
   identity["model"] = "hash " + model_hash(decoder);
   identity["data.train"] = "hash " + hex64(train.hash);
-  identity["select.plan"] = "hash " + hex64(hash_string(plan_to_json(plan)["layers"].dump()));
+  identity["select.plan"] =
+      "hash " + hex64(hash_string(dump_json(plan_to_json(plan)["layers"]) + (plan.base_rank > 0 ? std::to_string(plan.base_rank) : "")));
   return identity;
 }
 

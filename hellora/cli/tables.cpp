@@ -3,6 +3,7 @@
 
 #include "hellora/adapters/method.h"
 #include "hellora/cli/commands.h"
+#include "hellora/cli/help.h"
 #include "hellora/cli/table.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/text.h"
@@ -51,6 +52,24 @@ Rows task_rows() {
   return rows;
 }
 
+/// Narrow tables as they are; of a wide one each row becomes a paragraph of its named cells.
+std::string print_rows(const Rows& rows) {
+  const std::string table = format_table(rows);
+  size_t widest = 0;
+  for (const std::string& line : split(table, '\n')) widest = std::max(widest, line.size());
+  if (widest <= kColumns) return table;
+  size_t label = 0;
+  for (const std::string& name : rows[0]) label = std::max(label, name.size());
+  std::string out;
+  for (size_t r = 1; r < rows.size(); ++r) {
+    out += (out.empty() ? "" : "\n") + rows[r][0] + "\n";
+    for (size_t c = 1; c < rows[r].size(); ++c) {
+      if (!rows[r][c].empty()) out += two_columns("  " + rows[0][c], rows[r][c], label + 4);
+    }
+  }
+  return out;
+}
+
 template <Rows (*make_rows)()>
 class PrintTable : public Command {
  public:
@@ -58,7 +77,7 @@ class PrintTable : public Command {
   int run(const Common& common) override {
     const Rows rows = make_rows();
     if (!common.json) {
-      std::cout << format_table(rows);
+      std::cout << print_rows(rows);
       return 0;
     }
     Json out = Json::array();

@@ -30,6 +30,17 @@ std::string print_double(double value) {
   throw ConfigError(where + ": " + key + ": " + text + " is not acceptable; expected " + accepts);
 }
 
+/// As YAML 1.1 spells them, in one of its three casings.
+std::optional<bool> parse_flag(const std::string& text) {
+  for (const char* yes : {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"}) {
+    if (text == yes) return true;
+  }
+  for (const char* no : {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"}) {
+    if (text == no) return false;
+  }
+  return std::nullopt;
+}
+
 std::string range_text(const std::string& low, const std::string& high) { return "a number from " + low + " to " + high; }
 
 }  // namespace
@@ -69,8 +80,9 @@ Field flag_field(const std::string& key, bool* value, std::string help) {
           false,
           [=](Values v, const std::string& where) {
             const std::string& text = one(v, key, where);
-            if (text != "true" && text != "false") out_of_range(key, text, "true or false", where);
-            *value = text == "true";
+            const std::optional<bool> parsed = parse_flag(text);
+            if (!parsed) out_of_range(key, text, "true or false", where);
+            *value = *parsed;
           },
           [=] { return std::vector<std::string>{*value ? "true" : "false"}; }};
 }

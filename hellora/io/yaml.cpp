@@ -29,6 +29,8 @@ class Flattener {
       if (!pair.first.IsScalar() || pair.first.Scalar().empty()) fail(pair.first, "a key must be a plain word");
       const std::string& name = pair.first.Scalar();
       const std::string key = prefix + name;
+      if (name == "<<" && pair.first.Tag() != "!")
+        fail(pair.first, "merge keys (<<) are not read; write the keys out, or give the anchor a key of its own");
       if (!names.insert(name).second) fail(pair.first, "duplicate key " + Json(key).dump());
       member(pair.first, pair.second, key, depth);
     }
@@ -39,20 +41,45 @@ class Flattener {
  private:
   void member(const YAML::Node& name, const YAML::Node& value, const std::string& key, int depth) {
     count(name);
+    known_tag(value);
     if (value.IsMap()) return map(value, key + ".", depth + 1);
+    if (value.IsSequence() && value.size() > 0 && value[0].IsMap()) return maps(value, key, depth);
     // "a.b" and "b" inside "a" are the same key.
     if (!keys_.insert(key).second) fail(name, "duplicate key " + Json(key).dump());
-    YamlEntry entry{.key = key, .values = {}, .is_list = value.IsSequence(), .line = line(name)};
+    YamlEntry entry{.key = key, .values = {}, .is_list = value.IsSequence(), .line = line(name), .is_null = value.IsNull()};
     if (!entry.is_list) {
       entry.values.push_back(scalar(value, key));
     } else {
-      for (const auto& item : value) entry.values.push_back(scalar(item, key));
+      for (const auto& item : value) {
+        if (item.IsNull()) fail(item, "key " + Json(key).dump() + ": null in a list; leave the item out");
+        entry.values.push_back(scalar(item, key));
+      }
     }
     entries_.push_back(std::move(entry));
   }
 
+  /// A list of maps, as other tools write their data sets.
+  void maps(const YAML::Node& list, const std::string& key, int depth) {
+    size_t place = 0;
+    for (const auto& item : list) {
+      if (!item.IsMap()) fail(item, "key " + Json(key).dump() + ": a list may hold plain values or maps, not both");
+      map(item, key + "." + std::to_string(place++) + ".", depth + 1);
+    }
+  }
+
+  /// Tags that YAML itself knows; those of other programs (!include, !!python/…) stand for something that is not in the text.
+  void known_tag(const YAML::Node& node) const {
+    constexpr std::string_view kYaml = "tag:yaml.org,2002:";
+    static const std::set<std::string, std::less<>> plain = {"str", "int", "float", "bool", "null", "seq", "map"};
+    const std::string& tag = node.Tag();
+    if (tag.empty() || tag == "?" || tag == "!") return;
+    if (!tag.starts_with(kYaml) || !plain.contains(tag.substr(kYaml.size())))
+      fail(node, "the tag " + Json(tag).dump() + " is not read; write the value itself");
+  }
+
   std::string scalar(const YAML::Node& node, const std::string& key) {
     count(node);
+    known_tag(node);
     if (node.IsNull()) return {};
     if (!node.IsScalar()) fail(node, "key " + Json(key).dump() + ": a list may only hold plain values");
     return node.Scalar();
@@ -96,6 +123,19 @@ class OneDocument : public YAML::EventHandler {
   int documents_ = 0;
 };
 
+/// YAML wants spaces in front of a key; yaml-cpp takes some tabs without a word and reads another nesting than the eye does.
+void refuse_tabs(std::string_view text, const std::string& file) {
+  int line = 0;
+  while (!text.empty()) {
+    ++line;
+    const std::string_view row = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), row.size() + 1));
+    const size_t first = row.find_first_not_of(" \t\r");
+    if (first == std::string_view::npos || row[first] == '#' || row.substr(0, first).find('\t') == std::string_view::npos) continue;
+    throw FormatError(file + ":" + std::to_string(line) + ": a tab in the indentation; YAML takes spaces there");
+  }
+}
+
 /// The single document of a file.
 YAML::Node load(std::string text, const std::string& file) {
   // yaml-cpp takes a quoted value without its closing quote when the file ends in a newline, and would swallow the keys
@@ -116,6 +156,7 @@ std::vector<YamlEntry> read_yaml(const Path& path) {
   const std::string text = read_text(path);
   if (text.size() > kMaxBytes) throw FormatError(file + ": " + std::to_string(text.size()) + " bytes; expected at most 1 MiB of YAML");
   if (!is_utf8(text) || text.find('\0') != std::string::npos) throw FormatError(file + ": not valid UTF-8 text");
+  refuse_tabs(text, file);
   try {
     const YAML::Node root = load(text, file);
     if (!root.IsMap()) throw FormatError(file + ":1: expected a map of keys at the top level");

@@ -1,8 +1,10 @@
 #include "hellora/model/sites.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
+#include "hellora/adapters/targets.h"
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
 #include "hellora/model/slots.h"
@@ -17,7 +19,18 @@ Site make_site(const ModelShape& shape, Slot slot, int64_t layer, bool full) {
   return {layer, slot, in, out, {}};
 }
 
+/// The alpha that gives an expert of this rank the scale that the plan's own rank has; 0 (adapter.alpha) where ranks share no budget.
+double own_alpha(const AdapterConfig& config, const Plan& plan, const HotExpert& hot) {
+  if (plan.base_rank == 0 || hot.rank == 0) return 0;
+  const double share = static_cast<double>(hot.rank) / static_cast<double>(plan.base_rank);
+  return config.alpha * (config.rslora ? std::sqrt(share) : share);
+}
+
 void check_plan(const ModelShape& shape, const AdapterConfig& config, const Plan& plan, bool rank_given) {
+  if (rank_given && plan.base_rank > 0 && plan.base_rank != config.rank) {
+    throw ConfigError("plan: its ranks share a budget of " + std::to_string(plan.base_rank) + " per expert but adapter.rank is " +
+                      std::to_string(config.rank) + "; give one of them");
+  }
   for (const LayerPlan& layer : plan.layers) {
     if (layer.layer >= shape.layers) {
       throw ConfigError("plan: layer " + std::to_string(layer.layer) + " does not exist; the model has layers 0 to " +
@@ -31,7 +44,7 @@ void check_plan(const ModelShape& shape, const AdapterConfig& config, const Plan
         throw ConfigError("plan: layer " + std::to_string(layer.layer) + " names expert " + std::to_string(hot.expert) +
                           "; the model has experts 0 to " + std::to_string(shape.experts - 1));
       }
-      if (hot.rank > 0 && rank_given && hot.rank != config.rank) {
+      if (hot.rank > 0 && plan.base_rank == 0 && rank_given && hot.rank != config.rank) {
         throw ConfigError("plan: layer " + std::to_string(layer.layer) + ", expert " + std::to_string(hot.expert) + " has rank " +
                           std::to_string(hot.rank) + " but adapter.rank is " + std::to_string(config.rank) + "; give one of them");
       }
@@ -42,8 +55,26 @@ void check_plan(const ModelShape& shape, const AdapterConfig& config, const Plan
 }  // namespace
 
 std::vector<std::string> resolve_targets(const ModelShape& shape, const AdapterConfig& config) {
-  if (config.targets != std::vector<std::string>{"auto"}) return config.targets;
-  return split(find_arch(shape.arch, "adapter.targets").targets, ' ');
+  if (config.targets == std::vector<std::string>{"auto"}) return split(find_arch(shape.arch, "adapter.targets").targets, ' ');
+  std::vector<std::string> out;
+  const auto add = [&](const std::string& target) {
+    if (std::find(out.begin(), out.end(), target) == out.end()) out.push_back(target);
+  };
+  for (const std::string& target : config.targets) {
+    if (target == kAllLinear) {
+      for (const std::string& one : linear_targets(shape)) add(one);
+    } else {
+      add(target);
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> linear_targets(const ModelShape& shape) {
+  std::vector<std::string> out = every_target(shape);
+  std::erase_if(out,
+                [](const std::string& target) { return target == "embed" || target == "lm_head" || target == "norm" || target == "bias"; });
+  return out;
 }
 
 std::vector<std::string> every_target(const ModelShape& shape) {
@@ -81,7 +112,8 @@ std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& confi
     Site site = make_site(shape, slot, layer, config.method == "full");
     if (is_expert_slot(slot)) {
       for (const HotExpert& hot : plan.experts(layer)) {
-        site.members.push_back({hot.expert, hot.rank > 0 ? hot.rank : config.rank, 0, module_path(arch, slot, layer, hot.expert)});
+        site.members.push_back(
+            {hot.expert, hot.rank > 0 ? hot.rank : config.rank, own_alpha(config, plan, hot), module_path(arch, slot, layer, hot.expert)});
       }
     } else {
       site.members.push_back({-1, config.rank, 0, module_path(arch, slot, layer)});
@@ -94,7 +126,7 @@ std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& confi
     if (std::find(known.begin(), known.end(), target) == known.end()) {
       const std::string near = nearest_name(target, known);
       throw ConfigError("adapter.targets: unknown target \"" + target + "\"; expected some of " + join(known, " ") +
-                        (near.empty() ? "" : "; nearest: " + near));
+                        ", all-linear or auto" + (near.empty() ? "" : "; nearest: " + near));
     }
     if (target == "lm_head" && shape.tied_embeddings) {
       throw ConfigError(

@@ -11,11 +11,13 @@ namespace hellora {
 /// a layer or expert the model lacks, a plan rank that contradicts adapter.rank (`rank_given`).
 std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& config, const Plan& plan, bool rank_given = false);
 
-/// `auto` replaced by the architecture's row.
+/// `auto` replaced by the architecture's row, `all-linear` by linear_targets.
 std::vector<std::string> resolve_targets(const ModelShape& shape, const AdapterConfig& config);
 
 /// What a user should know before training an adapter on the embedding of a model whose head is tied to it; "" where nothing is.
 std::string tied_note(const ModelShape& shape, const AdapterConfig& config);
+/// Every linear map of the layers, the router included: all but embeddings, head, norms and biases.
+std::vector<std::string> linear_targets(const ModelShape& shape);
 
 /// Every target that the model has, norms, biases, embeddings and head included.
 std::vector<std::string> every_target(const ModelShape& shape);

@@ -18,6 +18,8 @@ std::vector<Field> select_fields(SelectConfig* config) {
       double_field("select.coverage", &config->coverage, 0, 1, "share of routed slots that the coverage policy reaches"),
       int_field("select.min_k", &config->min_k, 0, 65536, "fewest experts per layer (coverage, global-hot)"),
       int_field("select.max_k", &config->max_k, 0, 65536, "most experts per layer (coverage, global-hot); 0: no limit"),
+      choice_field("select.rank_by", &config->rank_by, {"uniform", "coverage"},
+                   "adapter.rank for every chosen expert, or a layer's experts x adapter.rank shared out by their load, at least 1 each"),
   };
 }
 

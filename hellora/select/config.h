@@ -15,6 +15,7 @@ struct SelectConfig {
   std::string k = "auto";  // experts per layer: auto, a number, or "25%"
   double coverage = 0.5;
   int64_t min_k = 1, max_k = 0;
+  std::string rank_by = "uniform";  // one rank for all, or a layer's ranks shared out by load
 };
 
 std::vector<Field> select_fields(SelectConfig* config);

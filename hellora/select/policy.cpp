@@ -8,6 +8,7 @@
 #include "hellora/core/error.h"
 #include "hellora/core/rng.h"
 #include "hellora/core/text.h"
+#include "hellora/select/ranks.h"
 
 namespace hellora {
 namespace {
@@ -160,18 +161,36 @@ double split_half_overlap(const LayerProfile& layer, int64_t k) {
   return static_cast<double>(both.size()) / static_cast<double>(k);
 }
 
+namespace {
+
+std::vector<int64_t> loads_of(const LayerProfile& layer, std::span<const int64_t> experts) {
+  std::vector<int64_t> loads;
+  for (const int64_t e : experts) loads.push_back(layer.counts[static_cast<size_t>(e)]);
+  return loads;
+}
+
+}  // namespace
+
 Plan select_experts(const Profile& profile, const SelectConfig& config, int64_t auto_k, uint64_t seed, int64_t rank) {
   const Policy& policy = find_policy(config.policy);
   const int64_t k = resolve_k(config.k, auto_k, profile.experts);
+  const bool shares = config.rank_by == "coverage";
+  if (shares && rank < 1) throw ConfigError("select.rank_by: coverage shares a rank out; give it (--rank R, or adapter.rank)");
   const auto chosen = policy.choose(profile, config, k, seed);
   Plan plan;
   plan.policy = std::string(policy.name);
   plan.arguments = Json{{"k", k}, {"coverage", config.coverage}, {"min_k", config.min_k}, {"max_k", config.max_k}, {"seed", seed}};
+  if (shares) {
+    plan.arguments["rank_by"] = config.rank_by;
+    plan.base_rank = rank;
+  }
   plan.profile_hash = profile_hash(profile);
   plan.model_hash = profile.model_hash;
   for (size_t l = 0; l < profile.layers.size(); ++l) {
     LayerPlan layer{profile.layers[l].layer, {}, coverage_of(profile.layers[l], chosen[l])};
-    for (const int64_t e : chosen[l]) layer.experts.push_back({e, rank});
+    const std::vector<int64_t> ranks =
+        shares ? share_ranks(loads_of(profile.layers[l], chosen[l]), rank) : std::vector<int64_t>(chosen[l].size(), rank);
+    for (size_t i = 0; i < ranks.size(); ++i) layer.experts.push_back({chosen[l][i], ranks[i]});
     plan.layers.push_back(std::move(layer));
   }
   return plan;

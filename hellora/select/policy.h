@@ -22,7 +22,8 @@ const Policy& find_policy(const std::string& name);
 /// "auto" (the architecture's default, given), "12" or "25%" (rounded up) of the experts. ConfigError out of range.
 int64_t resolve_k(const std::string& text, int64_t auto_k, int64_t experts);
 
-/// The plan with coverage per layer, its arguments and hashes. `rank` 0 leaves ranks open.
+/// The plan with coverage per layer, its arguments and hashes. `rank` 0 leaves ranks open; select.rank_by coverage needs it
+/// (ConfigError otherwise) and shares it out, see share_ranks.
 Plan select_experts(const Profile& profile, const SelectConfig& config, int64_t auto_k, uint64_t seed, int64_t rank = 0);
 
 /// Share of the routed slots that the experts take in the layer.

@@ -17,6 +17,20 @@ constexpr int64_t kMost = int64_t{1} << 40;  // per number read: sums over 65,53
 
 int64_t total(const std::vector<int64_t>& values) { return std::accumulate(values.begin(), values.end(), int64_t{0}); }
 
+void read_other(const Json& halves, int64_t experts, int64_t top_k, const std::string& place, LayerProfile& layer) {
+  if (!halves.is_array() || halves.size() != 2) throw FormatError(place + ": \"other_half\" must hold two lists");
+  int64_t sum = 0;
+  for (size_t h = 0; h < 2; ++h) {
+    layer.other_half[h] = ints_member(Json{{"other_half", halves[h]}}, "other_half", place);
+    if (static_cast<int64_t>(layer.other_half[h].size()) != experts)
+      throw FormatError(place + ": every list must hold num_experts = " + std::to_string(experts) + " numbers");
+    if (std::any_of(layer.other_half[h].begin(), layer.other_half[h].end(), [](int64_t c) { return c < 0 || c > kMost; }))
+      throw FormatError(place + ": counts must lie between 0 and 2^40");
+    sum += total(layer.other_half[h]);
+  }
+  if (sum % top_k != 0) throw FormatError(place + ": \"other_half\" does not sum to tokens x top_k");
+}
+
 LayerProfile layer_from_json(const Json& json, int64_t experts, int64_t top_k, const std::string& where) {
   LayerProfile layer;
   layer.layer = JsonObject(json, where).integer("layer", 0, kMaxLayers - 1);
@@ -40,6 +54,7 @@ LayerProfile layer_from_json(const Json& json, int64_t experts, int64_t top_k, c
     if (layer.counts_half[0][i] + layer.counts_half[1][i] != layer.counts[i])
       throw FormatError(place + ": the halves do not sum to the counts");
   }
+  if (const Json* other = object.find("other_half")) read_other(*other, experts, top_k, place, layer);
   object.harmless({"layer"});
   object.finish(Unknown::refuse);
   return layer;
@@ -52,6 +67,24 @@ std::vector<std::string> data_paths(JsonObject& data) {
 }
 
 }  // namespace
+
+std::optional<Profile> other_tokens(const Profile& profile) {
+  Profile other = profile;
+  other.tokens_counted = profile.tokens_counted == "label" ? "all" : "label";
+  other.tokens = 0;
+  for (LayerProfile& layer : other.layers) {
+    if (layer.other_half[0].empty()) return std::nullopt;
+    for (size_t h = 0; h < 2; ++h) {
+      std::swap(layer.counts_half[h], layer.other_half[h]);
+      layer.other_half[h].clear();
+    }
+    for (size_t e = 0; e < layer.counts.size(); ++e) layer.counts[e] = layer.counts_half[0][e] + layer.counts_half[1][e];
+    layer.mass.assign(layer.mass.size(), 0);
+    layer.tokens = total(layer.counts) / profile.top_k;
+    other.tokens = layer.tokens;
+  }
+  return other;
+}
 
 Json profile_to_json(const Profile& profile) {
   Json json{{"format", kFormat}};
@@ -68,6 +101,7 @@ Json profile_to_json(const Profile& profile) {
                               {"counts", layer.counts},
                               {"mass", layer.mass},
                               {"counts_half", {layer.counts_half[0], layer.counts_half[1]}}});
+    if (!layer.other_half[0].empty()) json["layers"].back()["other_half"] = {layer.other_half[0], layer.other_half[1]};
   }
   return json;
 }
@@ -112,20 +146,25 @@ RouteCounter::RouteCounter(std::span<const int64_t> routed, int64_t experts, boo
     layer.layer = l;
     layer.counts.assign(e, 0);
     layer.mass.assign(e, 0);
-    layer.counts_half[0].assign(e, 0);
-    layer.counts_half[1].assign(e, 0);
+    for (size_t h = 0; h < 2; ++h) {
+      layer.counts_half[h].assign(e, 0);
+      layer.other_half[h].assign(e, 0);
+    }
     layers.push_back(std::move(layer));
   }
 }
 
 void RouteCounter::begin(const PackedBatch& batch, const Dataset& data) {
   counts_T_.assign(batch.ids.size(), 0);
+  other_T_.assign(batch.ids.size(), 0);
   half_T_.assign(batch.ids.size(), 0);
   for (const Document& document : batch.documents) {
     const auto half = static_cast<uint8_t>(data.examples[static_cast<size_t>(document.example)].record % 2);
     for (int64_t t = document.start; t < document.start + document.length; ++t) {
       half_T_[static_cast<size_t>(t)] = half;
-      counts_T_[static_cast<size_t>(t)] = !labels_only_ || batch.targets[static_cast<size_t>(t)] != kIgnore;
+      const bool label = batch.targets[static_cast<size_t>(t)] != kIgnore;
+      counts_T_[static_cast<size_t>(t)] = !labels_only_ || label;
+      other_T_[static_cast<size_t>(t)] = labels_only_ || label;
     }
   }
   tokens += std::count(counts_T_.begin(), counts_T_.end(), uint8_t{1});
@@ -141,11 +180,14 @@ void RouteCounter::on_route(int64_t layer, const Routing& routing) {
   const double* mass = weights.const_data_ptr<double>();
   HELLORA_CHECK(routing.ids_TK.size(0) == static_cast<int64_t>(counts_T_.size()), "the counter was told about another batch");
   for (size_t t = 0; t < counts_T_.size(); ++t) {
-    if (counts_T_[t] == 0) continue;
-    ++profile.tokens;
+    const bool counts = counts_T_[t] != 0, other = other_T_[t] != 0;
+    if (!counts && !other) continue;
+    profile.tokens += counts ? 1 : 0;
     for (int64_t slot = 0; slot < k; ++slot) {
       const auto i = t * static_cast<size_t>(k) + static_cast<size_t>(slot);
       const auto e = static_cast<size_t>(ids[i]);
+      if (other) ++profile.other_half[half_T_[t]][e];
+      if (!counts) continue;
       ++profile.counts[e];
       ++profile.counts_half[half_T_[t]][e];
       profile.mass[e] += mass[i];

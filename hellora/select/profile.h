@@ -1,6 +1,7 @@
 // Routing profiles: how often, and with how much gate mass, each expert of each layer is chosen on the user's data.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "hellora/core/json.h"
@@ -13,9 +14,10 @@ namespace hellora {
 struct LayerProfile {
   int64_t layer = 0;
   int64_t tokens = 0;
-  std::vector<int64_t> counts;          // per expert; they sum to tokens × top_k
-  std::vector<double> mass;             // sums of routing weights
-  std::vector<int64_t> counts_half[2];  // even and odd records
+  std::vector<int64_t> counts;              // per expert; they sum to tokens × top_k
+  std::vector<double> mass;                 // sums of routing weights
+  std::vector<int64_t> counts_half[2];      // even and odd records
+  std::vector<int64_t> other_half[2] = {};  // the same for the tokens that do not decide (see other_tokens); empty where not counted
 };
 
 struct Profile {
@@ -25,6 +27,10 @@ struct Profile {
   int64_t tokens = 0, experts = 0, top_k = 0;
   std::vector<LayerProfile> layers;
 };
+
+/// The profile of the other choice of select.tokens, where it was counted along: of label tokens where all decide, and of all where
+/// label tokens do. Without mass.
+std::optional<Profile> other_tokens(const Profile& profile);
 
 Json profile_to_json(const Profile& profile);
 /// FormatError when a sum does not hold: a profile is evidence, not a guess.
@@ -46,7 +52,7 @@ class RouteCounter : public Observer {
 
  private:
   bool labels_only_;
-  std::vector<uint8_t> counts_T_, half_T_;
+  std::vector<uint8_t> counts_T_, other_T_, half_T_;
 };
 
 }  // namespace hellora

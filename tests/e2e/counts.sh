@@ -30,7 +30,8 @@ olmoe="--arch olmoe-1b-7b --rank"
 base_count=6919161856
 # shellcheck disable=SC2086
 {
-  expect_counts "$base_count 311459840 311459840 1.00000 1.00000" $olmoe 32
+  expect_counts "$base_count 311459840 311459840 1.00000 1.00000" $olmoe 32 --k all
+  expect_counts "$base_count 311459840 47218688 0.15160 0.15735" $olmoe 32
   expect_counts "$base_count 311459840 47218688 0.15160 0.15735" $olmoe 32 --k 8
   expect_counts "$base_count 622919680 94437376 0.15160 0.16303" $olmoe 64 --k 8
   expect_counts "$base_count 311459840 84967424 0.27280 0.28163" $olmoe 32 --k 16

@@ -33,6 +33,18 @@ TEST(Plan, SurvivesItsFile) {
   EXPECT_EQ(read.experts(3)[0].expert, 0);
 }
 
+TEST(Plan, KeepsTheRankThatItsBudgetIsMadeOf) {
+  Plan plan = sample();
+  EXPECT_FALSE(plan_to_json(plan).contains("base_rank"));
+  plan.base_rank = 8;
+  EXPECT_EQ(plan_from_json(plan_to_json(plan), "p").base_rank, 8);
+  for (const Json& bad : {Json(0), Json(-1), Json(65537), Json("8"), Json(1.5)}) {
+    Json json = plan_to_json(plan);
+    json["base_rank"] = bad;
+    EXPECT_CONTAINS(error_of<FormatError>([&] { plan_from_json(json, "p.json"); }), "base_rank");
+  }
+}
+
 struct Bad {
   const char* layers;
   std::vector<const char*> says;

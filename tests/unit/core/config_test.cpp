@@ -107,8 +107,22 @@ TEST_F(ConfigTest, RefusesWhatIsNoNumber) {
   for (const char* text : {"", "nan", "inf", "-inf", "1e999", "0.5x", "+-0.5", "+", "++1", "0x1"}) {
     EXPECT_CONTAINS(refusal("train.lr", text), "is not a finite number");
   }
-  EXPECT_CONTAINS(refusal("data.packing", "yes"), "expected true or false");
+  EXPECT_CONTAINS(refusal("data.packing", "maybe"), "expected true or false");
   EXPECT_CONTAINS(refusal("select.policy", "warm"), "\"warm\" is not acceptable; expected one of hot, cold");
+}
+
+TEST_F(ConfigTest, FlagsAreSpelledAsInYaml) {
+  for (const char* text : {"True", "TRUE", "yes", "on", "On", "true"}) {
+    section_.packing = false;
+    set("data.packing", text);
+    EXPECT_TRUE(section_.packing) << text;
+  }
+  for (const char* text : {"False", "NO", "no", "off", "false"}) {
+    section_.packing = true;
+    set("data.packing", text);
+    EXPECT_FALSE(section_.packing) << text;
+  }
+  for (const char* text : {"", "tRUE", "y", "1", "null"}) EXPECT_CONTAINS(refusal("data.packing", text), "expected true or false");
 }
 
 TEST_F(ConfigTest, Lists) {

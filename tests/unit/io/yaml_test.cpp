@@ -46,9 +46,39 @@ TEST(Yaml, EveryEndOfFile) {
 }
 
 TEST(Yaml, Lists) {
-  EXPECT_EQ(read("a: []\nb: [x]\nc:\n  - 1\n  - ~\n"), (Entries{"a=[]@1", "b=[x]@2", "c=[1|]@3"}));
+  EXPECT_EQ(read("a: []\nb: [x]\nc:\n  - 1\n  - y\n"), (Entries{"a=[]@1", "b=[x]@2", "c=[1|y]@3"}));
   EXPECT_EQ(read("{}\n"), Entries{});
   EXPECT_EQ(read("a: {}\n"), Entries{});
+}
+
+TEST(Yaml, MapsInAListAreNumbered) {
+  EXPECT_EQ(read("datasets:\n  - path: a.jsonl\n    type: x\n  - path: b.jsonl\n"),
+            (Entries{"datasets.0.path=a.jsonl@2", "datasets.0.type=x@3", "datasets.1.path=b.jsonl@4"}));
+}
+
+TEST(Yaml, NullIsToldFromEmptyText) {
+  const TempFolder folder;
+  for (const char* null : {"~", "null", "Null", "NULL", ""}) {
+    EXPECT_TRUE(read_yaml(put_file(folder / "c.yaml", string("a: ") + null + "\n")).at(0).is_null) << null;
+  }
+  for (const char* text : {"'~'", "\"null\"", "''", "nil", "none", "[]"}) {
+    EXPECT_FALSE(read_yaml(put_file(folder / "c.yaml", string("a: ") + text + "\n")).at(0).is_null) << text;
+  }
+  EXPECT_CONTAINS(refusal("a:\n  - x\n  - ~\n"), "c.yaml:3: key \"a\": null in a list");
+}
+
+TEST(Yaml, RefusesWhatOtherReadersWouldFillIn) {
+  EXPECT_CONTAINS(refusal("a: &x {k: 1}\nb:\n  <<: *x\n"), "c.yaml:3: merge keys (<<)");
+  EXPECT_CONTAINS(refusal("a: !include other.yaml\n"), "c.yaml:1: the tag \"!include\"");
+  EXPECT_CONTAINS(refusal("a: !!python/object:x {b: 1}\n"), "the tag");
+  EXPECT_CONTAINS(refusal("a: [!env HOME]\n"), "the tag");
+  EXPECT_EQ(read("a: !!str 5\nb: !!int 6\n"), (Entries{"a=5@1", "b=6@2"}));
+}
+
+TEST(Yaml, RefusesTabsInTheIndentation) {
+  for (const char* text : {"train:\n\tlr: 1\n", "train:\n  \tlr: 1\n", "train:\n \t- 1\n", "train:\r\n\tlr: 1\r\n"})
+    EXPECT_CONTAINS(refusal(text), "c.yaml:2: a tab in the indentation");
+  EXPECT_EQ(read("a: 1\t\n\t\n\t# note\nb:\t2\n"), (Entries{"a=1@1", "b=2@4"}));
 }
 
 TEST(Yaml, AnchorsAreFollowed) { EXPECT_EQ(read("a: &x {k: 1}\nb: *x\n"), (Entries{"a.k=1@1", "b.k=1@1"})); }
@@ -74,7 +104,8 @@ TEST(Yaml, RefusesOtherShapes) {
   EXPECT_CONTAINS(refusal("# only a comment\n"), "expected a map");
   EXPECT_CONTAINS(refusal("- 1\n- 2\n"), "expected a map");
   EXPECT_CONTAINS(refusal("text\n"), "expected a map");
-  EXPECT_CONTAINS(refusal("a:\n  - {b: 1}\n"), "c.yaml:2: key \"a\": a list may only hold plain values");
+  EXPECT_CONTAINS(refusal("a:\n  - b\n  - {c: 1}\n"), "c.yaml:3: key \"a\": a list may only hold plain values");
+  EXPECT_CONTAINS(refusal("a:\n  - {b: 1}\n  - c\n"), "c.yaml:3: key \"a\": a list may hold plain values or maps, not both");
   EXPECT_CONTAINS(refusal("a: [[1]]\n"), "a list may only hold plain values");
   EXPECT_CONTAINS(refusal("? [a, b]\n: 1\n"), "a key must be a plain word");
   EXPECT_CONTAINS(refusal("~: 1\n"), "a key must be a plain word");

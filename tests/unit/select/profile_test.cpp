@@ -23,6 +23,31 @@ TEST(ProfileFile, ReadsBackWhatWasWritten) {
   EXPECT_EQ(folder.entries(), 1U);
 }
 
+TEST(ProfileFile, KeepsTheOtherTokensWhereTheyWereCounted) {
+  Profile profile = small_profile();
+  EXPECT_FALSE(other_tokens(profile));
+  EXPECT_FALSE(profile_to_json(profile)["layers"][0].contains("other_half"));
+  for (LayerProfile& layer : profile.layers) {
+    layer.other_half[0] = {1, 2, 0, 0, 1, 0};
+    layer.other_half[1] = {0, 1, 0, 0, 0, 1};
+  }
+  const Profile again = profile_from_json(profile_to_json(profile), "p.json");
+  EXPECT_EQ(profile_to_json(again).dump(), profile_to_json(profile).dump());
+  const std::optional<Profile> labels = other_tokens(again);
+  ASSERT_TRUE(labels);
+  EXPECT_EQ(labels->tokens_counted, "label");
+  EXPECT_EQ(labels->layers[1].counts, (Ids{1, 3, 0, 0, 1, 1}));
+  EXPECT_EQ(labels->layers[1].counts_half[1], (Ids{0, 1, 0, 0, 0, 1}));
+  EXPECT_EQ(labels->tokens, 3);
+  Json json = profile_to_json(profile);
+  json["layers"][0]["other_half"][0][0] = -1;
+  EXPECT_CONTAINS(error_of<FormatError>([&] { profile_from_json(json, "p.json"); }), "between 0 and 2^40");
+  json["layers"][0]["other_half"][0][0] = 2;
+  EXPECT_CONTAINS(error_of<FormatError>([&] { profile_from_json(json, "p.json"); }), "other_half");
+  json["layers"][0]["other_half"][0] = Json::array({1});
+  EXPECT_CONTAINS(error_of<FormatError>([&] { profile_from_json(json, "p.json"); }), "num_experts");
+}
+
 template <class Change>
 string refusal(const Change& change) {
   Json json = profile_to_json(small_profile());
@@ -121,6 +146,8 @@ TEST(RouteCounterTest, CountsEveryRowByExpertHalfAndMass) {
   EXPECT_EQ(layer.counts_half[1], (Ids{1, 1, 0, 2}));
   EXPECT_EQ(layer.mass, (std::vector<double>{.5 + .25 + .5, .25 + .75 + .25, .5 + .125, .25 + .5}));
   EXPECT_EQ(counter.layers[0].tokens, 0);
+  EXPECT_EQ(layer.other_half[0], (Ids{1, 0, 1, 0}));  // along with all tokens, the labelled ones: rows 1 and 3
+  EXPECT_EQ(layer.other_half[1], (Ids{1, 0, 0, 1}));
 }
 
 TEST(RouteCounterTest, CountsLabelledRowsOnlyWhenAsked) {
@@ -134,6 +161,7 @@ TEST(RouteCounterTest, CountsLabelledRowsOnlyWhenAsked) {
   EXPECT_EQ(counter.tokens, 4);
   EXPECT_EQ(counter.layers[0].counts, (Ids{4, 0, 2, 2}));  // rows 1 and 3, twice
   EXPECT_EQ(counter.layers[0].counts_half[1], (Ids{2, 0, 0, 2}));
+  EXPECT_EQ(counter.layers[0].other_half[1], (Ids{2, 2, 0, 4}));  // along with them, all tokens
 }
 
 TEST(RouteCounterTest, RefusesABatchItWasNotToldAbout) {
