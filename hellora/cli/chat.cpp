@@ -7,6 +7,7 @@
 #include "hellora/cli/line_input.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/printable.h"
 #include "hellora/core/terminal.h"
@@ -107,7 +108,7 @@ class Chat : public Command {
       if (words == "/exit") break;
       if (!words.empty() && !command(words)) answer(*typed, space, *chat);
     }
-    if (common.json) std::cout << Json{{"messages", messages()}}.dump() << "\n";
+    if (common.json) std::cout << dump_json(Json{{"messages", messages()}}) << "\n";
     return 0;
   }
 

@@ -29,7 +29,7 @@ void add_common(CLI::App& app, Common& common) {
 /// "nan" lies in every range as CLI11 compares; infinities are no setting either.
 std::string refuse_non_finite(const std::string& text) {
   char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
+  const double value = std::strtod(text.c_str(), &end);  // lint: only to tell infinities, CLI11 reads the value itself
   return *end == '\0' && !text.empty() && !std::isfinite(value) ? text + " is not a finite number" : std::string();
 }
 

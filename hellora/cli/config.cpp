@@ -7,6 +7,7 @@
 #include "hellora/cli/spellings.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/printable.h"
 #include "hellora/core/text.h"
@@ -71,7 +72,7 @@ class ConfigCommand : public Command {
     Json out = Json::object();
     const Fields fields = config_fields(&config);
     for (const Field& field : fields.all()) out[field.key] = field.is_list ? Json(field.get()) : Json(field.get().at(0));
-    std::cout << Json{{"config", out}, {"given", config.given}}.dump() << "\n";
+    std::cout << dump_json(Json{{"config", out}, {"given", config.given}}) << "\n";
     return 0;
   }
 
@@ -84,7 +85,7 @@ class ConfigCommand : public Command {
     if (markdown_) {
       std::cout << fields_markdown(fields);
     } else if (json) {
-      std::cout << Json{{"keys", chosen_json(fields, keys)}}.dump() << "\n";
+      std::cout << dump_json(Json{{"keys", chosen_json(fields, keys)}}) << "\n";
     } else if (keys.empty()) {
       std::cout << fields_text(fields, "");
     }

@@ -90,7 +90,7 @@ class Inspection {
     }
     if (json_) {
       const Json out = {{"formats", formats_}, {"rows", rows_}, {"lengths", lengths_}, {"tokens", total_}, {"supervised", supervised_}};
-      std::cout << out.dump() << "\n";
+      std::cout << dump_json(out) << "\n";
       return;
     }
     const auto longer =

@@ -3,6 +3,7 @@
 #include "hellora/cli/commands.h"
 #include "hellora/cli/profile_run.h"
 #include "hellora/cli/run_data.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 
@@ -47,7 +48,7 @@ class ProfileCommand : public Command {
     const Profile profile = take_profile(config, space, data);
     write_profile(out_, profile);
     log_info(out_ + ": " + with_commas(profile.tokens) + " tokens counted over " + std::to_string(profile.layers.size()) + " layers");
-    if (common.json) std::cout << profile_to_json(profile).dump() << "\n";
+    if (common.json) std::cout << dump_json(profile_to_json(profile)) << "\n";
     return 0;
   }
 

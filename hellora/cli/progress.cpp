@@ -33,7 +33,7 @@ int line_columns() {
   winsize size{};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col - 1;
   const char* given = std::getenv("COLUMNS");
-  const int columns = given != nullptr ? std::atoi(given) : 0;
+  const int columns = given != nullptr ? std::atoi(given) : 0;  // lint: what is no number is 0, and not used
   return (columns > 0 ? columns : kUsualColumns) - 1;
 }
 

@@ -7,6 +7,7 @@
 #include "hellora/cli/table.h"
 #include "hellora/cli/training.h"
 #include "hellora/cli/verify.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/eval/generate.h"
@@ -110,7 +111,7 @@ class Run : public Command {
     const TrainOutcome outcome = run_training(&config, prepared);
     if (outcome.makes_adapter) write_exports(config, outcome.adapter, start.resume_command);
     if (common.json) {
-      std::cout << outcome.summary.dump() << "\n";
+      std::cout << dump_json(outcome.summary) << "\n";
       return 0;
     }
     std::cout << summary_table(outcome, prepared.plan);

@@ -7,6 +7,7 @@
 #include "hellora/cli/drift.h"
 #include "hellora/cli/memory_plan.h"
 #include "hellora/cli/table.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/text.h"
 
 namespace hellora {
@@ -90,7 +91,7 @@ Json forecast_json(const RunForecast& f) {
 }
 
 int print_forecast(const RunForecast& forecast, bool json) {
-  std::cout << (json ? forecast_json(forecast).dump() + "\n" : forecast_table(forecast));
+  std::cout << (json ? dump_json(forecast_json(forecast)) + "\n" : forecast_table(forecast));
   return 0;
 }
 

@@ -65,6 +65,7 @@ void RunLock::take(const Path& marker) {
   constexpr int kAttempts = 100;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     made_marker_ = !path_exists(marker);
+    // lint: a lock wants its descriptor, and errors name the path below
     descriptor_ = ::open(marker.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (descriptor_ < 0) system_error("write", marker, errno);
     if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {

@@ -1,6 +1,7 @@
 #include "hellora/cli/run_result.h"
 
 #include "hellora/core/hash.h"
+#include "hellora/core/json_text.h"
 #include "hellora/io/paths.h"
 #include "hellora/io/staged_folder.h"
 #include "hellora/model/count.h"
@@ -64,7 +65,7 @@ Path write_result(const AdapterSet& adapters, const RunOrigin& origin, int64_t s
 }
 
 void write_audit(const RunConfig& config, const Json& audit) {
-  write_text_atomic(Path(config.output) / "audit.json", audit.dump(1) + "\n");
+  write_text_atomic(Path(config.output) / "audit.json", dump_json(audit, 1) + "\n");
 }
 
 }  // namespace hellora

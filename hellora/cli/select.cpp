@@ -5,6 +5,7 @@
 #include "hellora/cli/selection.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/io/paths.h"
@@ -59,7 +60,7 @@ class Select : public Command {
     if (common.json) {
       Json json{{"out", out_}, {"policy", plan.policy}, {"layers", selection_json(layers)}};
       if (plan.base_rank > 0) json["base_rank"] = plan.base_rank;
-      std::cout << json.dump() << "\n";
+      std::cout << dump_json(json) << "\n";
     } else {
       std::cout << selection_table(layers);
     }
@@ -97,9 +98,9 @@ class Select : public Command {
                 cost_table(rows, costs);
     }
     if (json) {
-      std::cout
-          << Json{{"experts", profile.experts}, {"suggested_k", (profile.experts + 3) / 4}, {"auto_k", auto_k}, {"tables", sets}}.dump()
-          << "\n";
+      std::cout << dump_json(
+                       Json{{"experts", profile.experts}, {"suggested_k", (profile.experts + 3) / 4}, {"auto_k", auto_k}, {"tables", sets}})
+                << "\n";
       return 0;
     }
     std::cout << text << "\n" << notes(profile, auto_k, other.has_value(), shape.has_value());

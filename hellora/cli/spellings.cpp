@@ -86,6 +86,7 @@ bool same_value(const std::string& wanted, const std::string& given) {
   if (wanted == given || wanted == plain_value(given)) return true;
   if (wanted.empty() || std::isdigit(static_cast<unsigned char>(wanted.back())) == 0) return false;
   char* end = nullptr;
+  // lint: what is no number compares as none, its end is looked at
   const double a = std::strtod(wanted.c_str(), nullptr), b = std::strtod(given.c_str(), &end);
   return !given.empty() && *end == '\0' && a == b;
 }

@@ -2,6 +2,7 @@
 
 #include "hellora/cli/commands.h"
 #include "hellora/cli/training.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/train/signals.h"
@@ -20,7 +21,7 @@ class Train : public Command {
     Prepared prepared = prepare_training(&config, start);
     if (start.dry_run) return print_forecast(prepared.forecast, common.json);
     const TrainOutcome outcome = run_training(&config, prepared);
-    if (common.json) std::cout << outcome.summary.dump() << "\n";
+    if (common.json) std::cout << dump_json(outcome.summary) << "\n";
     if (outcome.evaluated) log_info("evaluation loss " + fixed(outcome.loss_before, 4) + " -> " + fixed(outcome.loss_after, 4));
     log_info("audit passed; result in " + outcome.adapter.string());
     return 0;

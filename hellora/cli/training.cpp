@@ -8,6 +8,7 @@
 #include "hellora/cli/run_facts.h"
 #include "hellora/core/error.h"
 #include "hellora/core/hash.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/io/paths.h"
@@ -140,7 +141,7 @@ class RunTraining {
     prepared_.time.add("training", outcome_.result.seconds);
     prepared_.time.add("evaluation", evaluation_.seconds());
     add_facts(outcome_.summary, config_, prepared_.plan, prepared_.forecast, prepared_.time);
-    write_text_atomic(Path(config_.output) / "summary.json", outcome_.summary.dump(1) + "\n");
+    write_text_atomic(Path(config_.output) / "summary.json", dump_json(outcome_.summary, 1) + "\n");
     if (outcome_.result.audit_passed) return;
     throw CheckFailed("audit failed: " + audit["failures"][0].get<std::string>() + " (" + std::to_string(audit["failures"].size()) +
                       " in all; see " + (Path(config_.output) / "audit.json").string() + ")");

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/data/record_keys.h"
 
 namespace hellora {
@@ -74,7 +75,7 @@ Json renamed(const Json& turn, const char* role_key, const char* content_key) {
 /// Of text or a number.
 std::optional<std::string> text_value(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
-  if (value.is_number()) return value.dump();
+  if (value.is_number()) return dump_json(value);
   return std::nullopt;
 }
 

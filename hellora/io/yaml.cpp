@@ -8,6 +8,7 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/json.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/utf8.h"
 
 namespace hellora {
@@ -31,7 +32,7 @@ class Flattener {
       const std::string key = prefix + name;
       if (name == "<<" && pair.first.Tag() != "!")
         fail(pair.first, "merge keys (<<) are not read; write the keys out, or give the anchor a key of its own");
-      if (!names.insert(name).second) fail(pair.first, "duplicate key " + Json(key).dump());
+      if (!names.insert(name).second) fail(pair.first, "duplicate key " + dump_json(key));
       member(pair.first, pair.second, key, depth);
     }
   }
@@ -45,13 +46,13 @@ class Flattener {
     if (value.IsMap()) return map(value, key + ".", depth + 1);
     if (value.IsSequence() && value.size() > 0 && value[0].IsMap()) return maps(value, key, depth);
     // "a.b" and "b" inside "a" are the same key.
-    if (!keys_.insert(key).second) fail(name, "duplicate key " + Json(key).dump());
+    if (!keys_.insert(key).second) fail(name, "duplicate key " + dump_json(key));
     YamlEntry entry{.key = key, .values = {}, .is_list = value.IsSequence(), .line = line(name), .is_null = value.IsNull()};
     if (!entry.is_list) {
       entry.values.push_back(scalar(value, key));
     } else {
       for (const auto& item : value) {
-        if (item.IsNull()) fail(item, "key " + Json(key).dump() + ": null in a list; leave the item out");
+        if (item.IsNull()) fail(item, "key " + dump_json(key) + ": null in a list; leave the item out");
         entry.values.push_back(scalar(item, key));
       }
     }
@@ -62,7 +63,7 @@ class Flattener {
   void maps(const YAML::Node& list, const std::string& key, int depth) {
     size_t place = 0;
     for (const auto& item : list) {
-      if (!item.IsMap()) fail(item, "key " + Json(key).dump() + ": a list may hold plain values or maps, not both");
+      if (!item.IsMap()) fail(item, "key " + dump_json(key) + ": a list may hold plain values or maps, not both");
       map(item, key + "." + std::to_string(place++) + ".", depth + 1);
     }
   }
@@ -74,14 +75,14 @@ class Flattener {
     const std::string& tag = node.Tag();
     if (tag.empty() || tag == "?" || tag == "!") return;
     if (!tag.starts_with(kYaml) || !plain.contains(tag.substr(kYaml.size())))
-      fail(node, "the tag " + Json(tag).dump() + " is not read; write the value itself");
+      fail(node, "the tag " + dump_json(tag) + " is not read; write the value itself");
   }
 
   std::string scalar(const YAML::Node& node, const std::string& key) {
     count(node);
     known_tag(node);
     if (node.IsNull()) return {};
-    if (!node.IsScalar()) fail(node, "key " + Json(key).dump() + ": a list may only hold plain values");
+    if (!node.IsScalar()) fail(node, "key " + dump_json(key) + ": a list may only hold plain values");
     return node.Scalar();
   }
 

@@ -3,6 +3,7 @@
 #include "hellora/core/error.h"
 #include "hellora/core/finite.h"
 #include "hellora/core/json_object.h"
+#include "hellora/core/json_text.h"
 #include "hellora/io/paths.h"
 #include "hellora/io/staged_folder.h"
 #include "hellora/model/tensor_io.h"
@@ -28,6 +29,7 @@ int64_t named_step(const Path& folder) {
   if (!name.starts_with(kPrefix)) return -1;
   const std::string digits = name.substr(std::string_view(kPrefix).size());
   const bool number = !digits.empty() && digits.size() <= kMostDigits && digits.find_first_not_of("0123456789") == std::string::npos;
+  // lint: digits alone, and few of them
   return number && folder_name(std::stoll(digits)) == name ? std::stoll(digits) : -1;
 }
 
@@ -138,7 +140,7 @@ void save_checkpoint(const Path& run_dir, const CheckpointState& state, AdapterS
     std::vector<TensorBytes> bytes;
     for (const auto& [name, tensor] : tensors) bytes.push_back(tensor_bytes(name, tensor));
     write_safetensors(folder / kTensors, std::move(bytes), {{"format", kFormat}});
-    write_text_atomic(folder / "state.json", json.dump(1) + "\n");
+    write_text_atomic(folder / "state.json", dump_json(json, 1) + "\n");
     if (write_adapter) write_adapter(folder / "adapter", cursor.step);
     write_text_atomic(folder / "DONE", "");
   });

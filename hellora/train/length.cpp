@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/train/schedule.h"
 
@@ -33,7 +34,7 @@ std::optional<int64_t> constant_batches(const Schedule& s) {
   return even ? std::optional(batches_of(s, 0)) : std::nullopt;
 }
 
-std::string number(double value) { return Json(value).dump(); }
+std::string number(double value) { return dump_json(Json(value)); }
 
 std::string length_text(const Length& length) {
   return std::to_string(length.total) + " steps (train.max_steps is " + std::to_string(length.max_steps) + ", train.epochs is " +
