@@ -17,7 +17,7 @@ refuse() {
   [ $status -eq 2 ] || seen="exit code $status instead of 2"
   [ "$(grep -c '^error: ' "$scratch/err")" -eq 1 ] || seen="$seen; not exactly one line that starts with error:"
   grep '^error: ' "$scratch/err" | grep -q -- "$wanted" || seen="$seen; the error does not say: $wanted"
-  ! grep -vqE '^(error|info|warning): ' "$scratch/err" || seen="$seen; a line that is no message"
+  ! grep -vqE '^((error|info|warning): |(evaluate|profile|train) [0-9]+/[0-9]+  )' "$scratch/err" || seen="$seen; a line that is no message"
   [ ! -s "$scratch/out" ] || seen="$seen; something on standard output"
   [ ! -e "$out" ] || seen="$seen; wrote $(find "$out" | head -n 3 | tr '\n' ' ')"
   rm -rf "$out"
