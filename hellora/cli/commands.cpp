@@ -27,6 +27,7 @@ constexpr auto kCommands = std::to_array<CommandRow>({
     {"archs", "the table of model families and presets", make_archs},
     {"policies", "the table of selection policies", make_policies},
     {"tasks", "the table of evaluation tasks", make_tasks},
+    {"formats", "who reads an adapter, an export or a merge, and what they need", make_formats},
 });
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "hellora/cli/commands.h"
 #include "hellora/cli/training.h"
+#include "hellora/core/finite.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 
@@ -42,6 +43,11 @@ class ProfileCommand : public Command {
     const Dataset data = load_rows(config.data.train, config.data, space, config.model);
     log_info("data: " + describe(data));
     const Profile profile = take_profile(config, space, data, common.quiet);
+    for (const LayerProfile& layer : profile.layers) {
+      for (size_t e = 0; e < layer.mass.size(); ++e) {
+        finite(layer.mass[e], "layer " + std::to_string(layer.layer) + ", expert " + std::to_string(e) + ": the routing mass");
+      }
+    }
     write_profile(out_, profile);
     log_info(out_ + ": " + with_commas(profile.tokens) + " tokens counted over " + std::to_string(profile.layers.size()) + " layers");
     if (common.json) std::cout << profile_to_json(profile).dump() << "\n";

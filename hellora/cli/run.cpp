@@ -27,7 +27,7 @@ std::vector<int64_t> prompt_of(const Example& example) {
 std::string continuation(const Workspace& space, const std::vector<int64_t>& prompt) {
   GenerateConfig config;
   config.max_new_tokens = kSampleTokens;
-  if (space.tokenizer->eos()) config.stop_ids.push_back(*space.tokenizer->eos());
+  config.stop_ids = stop_ids(space);
   const std::vector<std::vector<int64_t>> prompts = {prompt};
   return space.tokenizer->decode(generate(*space.decoder, prompts, config)[0], true);
 }
@@ -75,21 +75,6 @@ std::string samples(Workspace& space, const Dataset& data, const Path& adapter) 
   return text + "after\n" + indented(continuation(space, prompt));
 }
 
-void write_exports(const RunConfig& config, const Path& adapter) {
-  for (const std::string& name : config.exports) {
-    const AdaptedModel model = open_adapted(config.model, adapter);
-    const Path out = Path(config.output) / name;
-    if (name == "merged") {
-      merge_model(*model.checkpoint, model.shape, *model.adapter.adapters, out, false);
-      verify_merge(model, out);
-      continue;
-    }
-    const ExportFormat& format = find_export(name);
-    format.write(out, *model.adapter.adapters, model.adapter.origin, model.shape);
-    verify_export(model, format, out);
-  }
-}
-
 class Run : public Command {
  public:
   void declare(CLI::App& app) override {
@@ -110,7 +95,7 @@ class Run : public Command {
       for (const std::string& warning : selection_warnings(layers, prepared.plan.policy)) log_warn(warning);
     }
     const TrainOutcome outcome = run_training(&config, prepared, common.quiet);
-    if (outcome.makes_adapter) write_exports(config, outcome.adapter);
+    if (outcome.makes_adapter) write_exports(config.exports, config.model, outcome.adapter, config.output);
     if (common.json) {
       std::cout << outcome.summary.dump() << "\n";
       return 0;

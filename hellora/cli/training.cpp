@@ -11,6 +11,7 @@
 #include "hellora/core/text.h"
 #include "hellora/eval/perplexity.h"
 #include "hellora/export/formats.h"
+#include "hellora/io/paths.h"
 #include "hellora/model/count.h"
 #include "hellora/model/model_dir.h"
 #include "hellora/select/policy.h"
@@ -166,7 +167,7 @@ void write_result(const RunConfig& config, Workspace& space, const AdapterSet& a
   const bool from_file = config.data.chat_template != "auto" && fs::exists(config.data.chat_template);
   AdapterOrigin origin{plan,
                        model_hash(*space.decoder),
-                       config.model,
+                       real_path(config.model).string(),
                        train.format,
                        config.data.train_on,
                        from_file ? kAdapterTemplate : config.data.chat_template,
