@@ -4,7 +4,7 @@
 #include "hellora/cli/commands.h"
 #include "hellora/cli/table.h"
 #include "hellora/cli/verify.h"
-#include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 
@@ -19,8 +19,7 @@ Json describe_changes(const AdaptedModel& model, std::vector<std::vector<std::st
     double sum = 0;
     int64_t zero = 0;
     for (const SiteMember& one : site.members) {
-      const double size = weight_change(modules.at(one.path)).to(at::kDouble).norm().item<double>();
-      if (!std::isfinite(size)) throw CheckFailed(one.path + ": the weight change is not finite");
+      const double size = change_norm(one.path, modules.at(one.path));
       sum += size * size;
       zero += size == 0 ? 1 : 0;
     }
@@ -46,10 +45,10 @@ class Check : public Command {
     const AdaptedModel model = open_adapted(model_, adapter_);
     Json out;
     if (!merged_.empty()) {
-      out = merge_json(verify_merge(model, merged_), merged_);
+      out = merge_json(verify_merge(model, merged_, merged_), merged_);
     } else if (!exported_.empty()) {
       const ExportFormat& format = detect_export(exported_);
-      out = export_json(verify_export(model, format, exported_), format, exported_);
+      out = export_json(verify_export(model, format, exported_, exported_), format, exported_);
     } else {
       std::vector<std::vector<std::string>> table = {{"layer", "target", "modules", "norm of the change", ""}};
       out = Json{{"adapter", adapter_}, {"sites", describe_changes(model, &table)}};
@@ -57,7 +56,7 @@ class Check : public Command {
       log_info(adapter_ + ": belongs to " + model_ +
                (model.adapter.origin.model_hash.empty() ? " by its shapes (no hellora.json to name its base)" : ""));
     }
-    if (common.json) std::cout << out.dump() << "\n";
+    if (common.json) std::cout << dump_json(out) << "\n";
     return 0;
   }
 

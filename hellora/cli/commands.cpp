@@ -106,6 +106,11 @@ constexpr auto kCommands = std::to_array<CommandRow>({
     {"archs", "the table of model families and presets", make_archs, kLook, {"hellora archs", "hellora archs --json"}},
     {"policies", "the table of selection policies", make_policies, kLook, {"hellora policies", "hellora policies --json"}},
     {"tasks", "the table of evaluation tasks", make_tasks, kLook, {"hellora tasks", "hellora tasks --json"}},
+    {"formats",
+     "who reads an adapter, an export or a merge, and what they need",
+     make_formats,
+     kLook,
+     {"hellora formats", "hellora formats --json"}},
 });
 
 }  // namespace

@@ -27,6 +27,7 @@ std::unique_ptr<Command> make_methods();
 std::unique_ptr<Command> make_archs();
 std::unique_ptr<Command> make_policies();
 std::unique_ptr<Command> make_tasks();
+std::unique_ptr<Command> make_formats();
 
 /// The first positional argument is a configuration file unless it reads key=value; then it joins the overrides.
 Path split_config_argument(std::string* config, std::vector<std::string>* overrides);

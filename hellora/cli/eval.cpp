@@ -6,6 +6,8 @@
 #include "hellora/cli/table.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
+#include "hellora/core/finite.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/eval/perplexity.h"
@@ -26,7 +28,7 @@ class Eval : public Command {
                    "which tokens count: completion, last-turn, all-turns or all; default: as the adapter was trained")
         ->check(CLI::IsMember({"completion", "last-turn", "all-turns", "all"}));
     app.add_option("--chat-template", chat_template_, "built-in name or file; auto: the adapter's, else the model's own");
-    app.add_option("--max-length", max_length_, "longer rows are skipped")->check(CLI::Range(1, 1 << 20));
+    length_option_ = app.add_option("--max-length", max_length_, "longer rows are skipped")->check(CLI::Range(1, 1 << 20));
     app.add_option("--limit", options_.limit, "first rows only")->check(CLI::Range(0, INT32_MAX));
     app.add_option("--shots", options_.shots, "examples before each question")->check(CLI::Range(0, 64));
     app.add_option("--max-new-tokens", options_.max_new_tokens, "length of an answer")->check(CLI::Range(1, 1 << 20));
@@ -40,6 +42,7 @@ class Eval : public Command {
     if (!tasks_.empty() && data_.size() > 1) throw ConfigError("eval: --task takes one --data file, not " + std::to_string(data_.size()));
     Workspace space = model_.open();
     options_.quiet = common.quiet;
+    options_.stop_ids = stop_ids(space);
     Json results = Json::object();
     Json samples = Json::array();
     if (tasks_.empty()) results["perplexity"] = perplexity(space);
@@ -54,7 +57,8 @@ class Eval : public Command {
     }
     if (!out_.empty())
       write_text_atomic(
-          out_, Json{{"model", model_.model}, {"adapter", model_.adapter}, {"results", results}, {"samples", samples}}.dump(1) + "\n");
+          out_,
+          dump_json(Json{{"model", model_.model}, {"adapter", model_.adapter}, {"results", results}, {"samples", samples}}, 1) + "\n");
     print(results, common.json);
     return 0;
   }
@@ -65,31 +69,38 @@ class Eval : public Command {
     const AdapterOrigin& origin = space.adapter.origin;
     config.format = format_ != "auto" || origin.data_format.empty() ? format_ : origin.data_format;
     config.train_on = !train_on_.empty() ? train_on_ : space.adapter.adapters ? origin.train_on : "completion";
-    config.max_length = std::min(max_length_, space.decoder->shape().max_positions);
+    config.max_length = max_length_;
+    const int64_t positions = space.decoder->shape().max_positions;
+    if (length_option_->count() > 0 && max_length_ > positions) {
+      log_warn("--max-length " + std::to_string(max_length_) + ": the model has " + std::to_string(positions) +
+               " positions; longer rows are skipped");
+    }
     config.chat_template = space.adapter.adapters ? trained_chat_template(origin, model_.adapter) : chat_template_;
     if (chat_template_ != "auto") config.chat_template = chat_template_;
     Dataset data = load_rows(data_, config, space, model_.model);
     if (options_.limit > 0 && static_cast<size_t>(options_.limit) < data.examples.size())
       data.examples.resize(static_cast<size_t>(options_.limit));
     log_info("data: " + describe(data));
+    const int64_t length = std::min(config.max_length, positions);
     Progress line("evaluate", Ending::erase, Lines::seldom);
-    const PackingRule rule{std::max<int64_t>(2048, config.max_length), true, config.max_length};
+    const PackingRule rule{std::max<int64_t>(2048, length), true, length};
     const LossSum loss = evaluate_dataset(*space.decoder, data, rule, {}, {}, [&](int64_t done, int64_t total, const LossSum& so_far) {
       line.show(done, total, "loss " + fixed(so_far.sum / static_cast<double>(std::max<int64_t>(1, so_far.count)), 4));
     });
-    const double mean = loss.sum / static_cast<double>(loss.count);
-    return Json{{"loss", mean}, {"perplexity", std::exp(mean)}, {"tokens", loss.count}, {"rows", data.examples.size()}};
+    const double mean = finite(loss.sum / static_cast<double>(loss.count), "eval: the mean loss");
+    const double perplexity = finite(std::exp(mean), "eval: the perplexity (loss " + fixed(mean, 1) + ")");
+    return Json{{"loss", mean}, {"perplexity", perplexity}, {"tokens", loss.count}, {"rows", data.examples.size()}};
   }
 
   static void print(const Json& results, bool json) {
     if (json) {
-      std::cout << results.dump() << "\n";
+      std::cout << dump_json(results) << "\n";
       return;
     }
     std::vector<std::vector<std::string>> rows;
     for (const auto& [task, metrics] : results.items()) {
       for (const auto& [name, value] : metrics.items())
-        rows.push_back({task, name, value.is_number_float() ? fixed(value.get<double>(), 4) : value.dump()});
+        rows.push_back({task, name, value.is_number_float() ? fixed(value.get<double>(), 4) : dump_json(value)});
     }
     std::cout << format_table(rows);
   }
@@ -99,6 +110,7 @@ class Eval : public Command {
   std::vector<std::string> tasks_, data_;
   std::string shots_data_, format_ = "auto", train_on_, chat_template_ = "auto", out_;
   int64_t max_length_ = 2048;
+  CLI::Option* length_option_ = nullptr;
 };
 
 }  // namespace

@@ -3,7 +3,10 @@
 #include "hellora/cli/commands.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
+#include "hellora/core/finite.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
+#include "hellora/eval/finite_routing.h"
 #include "hellora/io/safetensors.h"
 #include "hellora/model/loss.h"
 #include "hellora/model/tensor_io.h"
@@ -25,7 +28,7 @@ Rows read_rows(const Json& json, const std::string& key, int64_t vocab, bool lab
     for (const Json& id : row) {
       const bool fits =
           id.is_number_integer() && ((id.get<int64_t>() >= 0 && id.get<int64_t>() < vocab) || (labels && id.get<int64_t>() == kNoTarget));
-      if (!fits) throw FormatError(where + ": \"" + key + "\": " + id.dump() + " is not a token id below " + std::to_string(vocab));
+      if (!fits) throw FormatError(where + ": \"" + key + "\": " + dump_json(id) + " is not a token id below " + std::to_string(vocab));
       ids.push_back(id.get<int64_t>());
     }
     rows.push_back(std::move(ids));
@@ -40,6 +43,14 @@ struct KeepRouting : Observer {
   }
   std::map<std::string, Tensor> ids;
 };
+
+void require_finite_logits(const Tensor& logits_BSV) {
+  const Tensor bad = at::logical_not(at::isfinite(logits_BSV));
+  if (!bad.any().item<bool>()) return;
+  const int64_t place = bad.flatten().to(at::kByte).argmax().item<int64_t>() / bad.size(2);
+  throw CheckFailed("forward: the logits of row " + std::to_string(place / bad.size(1)) + ", position " +
+                    std::to_string(place % bad.size(1)) + " are not finite");
+}
 
 class ForwardCommand : public Command {
  public:
@@ -69,18 +80,20 @@ class ForwardCommand : public Command {
     }
     KeepRouting routing;
     Forward forward;
-    forward.observers = {&routing};
+    FiniteRouting finite_routing;
+    forward.observers = {&routing, &finite_routing};
     const Tensor h_TD = space.decoder->hidden(make_batch(rows), forward);
     std::map<std::string, Tensor> out = routing.ids;
     out["logits"] = space.decoder->logits(h_TD, forward.context).to(at::kFloat).reshape({batch, length, shape.vocab}).contiguous();
+    require_finite_logits(out["logits"]);
     const LossSum loss = evaluate_loss(*space.decoder, h_TD, supervised_rows(targets), forward.context);
     if (loss.count == 0) throw FormatError(ids_ + ": no label is left to predict");
-    const double mean = loss.sum / static_cast<double>(loss.count);
+    const double mean = finite(loss.sum / static_cast<double>(loss.count), ids_ + ": the loss");
     out["loss"] = at::full({1}, mean, at::TensorOptions(at::kFloat));
     std::vector<TensorBytes> bytes;
     for (const auto& [name, value] : out) bytes.push_back(tensor_bytes(name, value));
     write_safetensors(out_, std::move(bytes), {{"format", "pt"}});
-    if (common.json) std::cout << Json{{"out", out_}, {"loss", mean}, {"supervised", loss.count}}.dump() << "\n";
+    if (common.json) std::cout << dump_json(Json{{"out", out_}, {"loss", mean}, {"supervised", loss.count}}) << "\n";
     log_info(out_ + ": logits of " + std::to_string(batch) + " x " + std::to_string(length) + " tokens, loss " + std::to_string(mean));
     return 0;
   }

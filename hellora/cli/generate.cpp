@@ -3,6 +3,7 @@
 #include "hellora/cli/commands.h"
 #include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/terminal.h"
 #include "hellora/data/format.h"
 #include "hellora/eval/generate.h"
@@ -45,7 +46,7 @@ class Generate : public Command {
     const OnToken show = [&](size_t, int64_t id) { std::cout << result_text(stream.push(id)) << std::flush; };
     const auto ids = generate(*space.decoder, prompts, config_, common.json ? OnToken() : show);
     if (common.json) {
-      std::cout << Json{{"prompt", prompt_}, {"text", tokenizer.decode(ids[0], true)}, {"ids", ids[0]}}.dump() << "\n";
+      std::cout << dump_json(Json{{"prompt", prompt_}, {"text", tokenizer.decode(ids[0], true)}, {"ids", ids[0]}}) << "\n";
     } else {
       std::cout << result_text(stream.finish()) << "\n";
     }

@@ -1,10 +1,8 @@
-#include <filesystem>
 #include <iostream>
 
 #include "hellora/cli/commands.h"
 #include "hellora/cli/verify.h"
-#include "hellora/core/error.h"
-#include "hellora/core/log.h"
+#include "hellora/core/json_text.h"
 
 namespace hellora {
 namespace {
@@ -19,11 +17,10 @@ class Merge : public Command {
   }
 
   int run(const Common& common) override {
-    const AdaptedModel model = open_adapted(model_, adapter_);
     refuse_existing(out_);
-    merge_model(*model.checkpoint, model.shape, *model.adapter.adapters, out_, dtype_ == "fp32");
-    const MergeReport report = verify_merge(model, out_);
-    if (common.json) std::cout << merge_json(report, out_).dump() << "\n";
+    const AdaptedModel model = open_adapted(model_, adapter_);
+    const MergeReport report = write_merge(model, out_, dtype_ == "fp32");
+    if (common.json) std::cout << dump_json(merge_json(report, out_)) << "\n";
     return 0;
   }
 

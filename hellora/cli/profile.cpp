@@ -3,6 +3,7 @@
 #include "hellora/cli/commands.h"
 #include "hellora/cli/profile_run.h"
 #include "hellora/cli/run_data.h"
+#include "hellora/core/finite.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
@@ -46,6 +47,11 @@ class ProfileCommand : public Command {
     Workspace space = open_model(config.model, config.compute.weights, true, resolve_compute(&config.compute));
     const Dataset data = load_run_data(config, space, false).train;
     const Profile profile = take_profile(config, space, data);
+    for (const LayerProfile& layer : profile.layers) {
+      for (size_t e = 0; e < layer.mass.size(); ++e) {
+        finite(layer.mass[e], "layer " + std::to_string(layer.layer) + ", expert " + std::to_string(e) + ": the routing mass");
+      }
+    }
     write_profile(out_, profile);
     log_info(out_ + ": " + with_commas(profile.tokens) + " tokens counted over " + std::to_string(profile.layers.size()) + " layers");
     if (common.json) std::cout << dump_json(profile_to_json(profile)) << "\n";

@@ -32,7 +32,7 @@ std::string continuation(const Workspace& space, const std::vector<int64_t>& pro
   GenerateConfig config;
   config.max_new_tokens = kSampleTokens;
   config.stop = interrupt_requested;
-  if (space.tokenizer->eos()) config.stop_ids.push_back(*space.tokenizer->eos());
+  config.stop_ids = stop_ids(space);
   const std::vector<std::vector<int64_t>> prompts = {prompt};
   return space.tokenizer->decode(generate(*space.decoder, prompts, config)[0], true);
 }
@@ -75,24 +75,6 @@ std::string samples(Workspace& space, const Dataset& data, const Path& adapter) 
   return text + "after\n" + indented(continuation(space, prompt));
 }
 
-void write_exports(const RunConfig& config, const Path& adapter, const std::string& resume_command) {
-  for (const std::string& name : config.exports) {
-    stop_if_interrupted("stopped before the export " + name + "; the adapter is in " + adapter.string() +
-                        ", the rest comes with: " + resume_command);
-    const AdaptedModel model = open_adapted(config.model, adapter);
-    const Path out = Path(config.output) / name;
-    remove_tree(out);  // of a run that was stopped, or went on since
-    if (name == "merged") {
-      merge_model(*model.checkpoint, model.shape, *model.adapter.adapters, out, false);
-      verify_merge(model, out);
-      continue;
-    }
-    const ExportFormat& format = find_export(name);
-    format.write(out, *model.adapter.adapters, model.adapter.origin, model.shape);
-    verify_export(model, format, out);
-  }
-}
-
 class Run : public Command {
  public:
   void declare(CLI::App& app) override { options_.declare(app); }
@@ -109,7 +91,12 @@ class Run : public Command {
       for (const std::string& warning : selection_warnings(layers, prepared.plan.policy)) log_warn(warning);
     }
     const TrainOutcome outcome = run_training(&config, prepared);
-    if (outcome.makes_adapter) write_exports(config, outcome.adapter, start.resume_command);
+    if (outcome.makes_adapter) {
+      write_exports(config.exports, config.model, outcome.adapter, config.output, [&](const std::string& name) {
+        stop_if_interrupted("stopped before the export " + name + "; the adapter is in " + outcome.adapter.string() +
+                            ", the rest comes with: " + start.resume_command);
+      });
+    }
     if (common.json) {
       std::cout << dump_json(outcome.summary) << "\n";
       return 0;

@@ -42,7 +42,7 @@ void write_run_adapter(const Path& folder, const AdapterSet& adapters, const Run
   const bool from_file = config.data.chat_template != "auto" && is_file(config.data.chat_template);
   const AdapterOrigin stored{*origin.plan,
                              model_hash(*origin.space->decoder),
-                             config.model,
+                             real_path(config.model).string(),  // wherever PEFT is started
                              origin.train->format,
                              config.data.train_on,
                              from_file ? kAdapterTemplate : config.data.chat_template,

@@ -32,7 +32,15 @@ Workspace open_model(const Path& folder, const std::string& weights, bool with_t
 
 Dataset load_rows(const std::vector<std::string>& files, const DataConfig& config, const Workspace& space, const Path& folder) {
   const std::optional<ChatTemplate> chat = resolve_chat_template(config, folder);
-  return load_dataset(files, config, *space.tokenizer, space.decoder->shape().vocab, chat ? &*chat : nullptr);
+  // Beyond its positions a model has learned nothing: for training and evaluation alike such a row is too long.
+  DataConfig limited = config;
+  limited.max_length = std::min(config.max_length, space.decoder->shape().max_positions);
+  Dataset data = load_dataset(files, limited, *space.tokenizer, space.decoder->shape().vocab, chat ? &*chat : nullptr);
+  if (limited.max_length < config.max_length && data.skipped_long + data.truncated > 0) {
+    log_warn("the model has " + std::to_string(limited.max_length) + " positions, data.max_length is " + std::to_string(config.max_length) +
+             ": longer rows are skipped or cut at " + std::to_string(limited.max_length) + " tokens");
+  }
+  return data;
 }
 
 std::string trained_chat_template(const AdapterOrigin& origin, const Path& adapter) {

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "hellora/core/error.h"
+#include "hellora/core/finite.h"
 #include "hellora/core/rng.h"
 
 namespace hellora {
@@ -59,6 +60,11 @@ Batch batch_of(std::span<const Row> rows) {
 int64_t pick_token(const Tensor& logits_V, const GenerateConfig& config, size_t row, int64_t position) {
   const Tensor logits = logits_V.to(at::kFloat).contiguous();
   const std::span<const float> values(logits.const_data_ptr<float>(), static_cast<size_t>(logits.numel()));
+  const auto bad = std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
+  if (bad != values.end()) {
+    finite(*bad, "generate: prompt " + std::to_string(row + 1) + ", position " + std::to_string(position) + ": the logit of id " +
+                     std::to_string(bad - values.begin()));
+  }
   if (config.temperature <= 0) return arg_max(values);
   const auto bits = philox(make_key(config.seed, hash_text("generate"), row), {static_cast<uint32_t>(position), 0, 0, 0});
   return sample(values, config, unit_float(bits[0]));

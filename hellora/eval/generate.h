@@ -26,7 +26,7 @@ using OnToken = std::function<void(size_t row, int64_t id)>;
 std::vector<std::vector<int64_t>> generate(const Decoder& decoder, std::span<const std::vector<int64_t>> prompts,
                                            const GenerateConfig& config, const OnToken& on_token = {});
 
-/// The next id from one row of logits (V).
+/// The next id from one row of logits (V). CheckFailed names prompt and position of logits that are not finite.
 int64_t pick_token(const Tensor& logits_V, const GenerateConfig& config, size_t row, int64_t position);
 
 }  // namespace hellora

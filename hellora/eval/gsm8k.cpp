@@ -70,7 +70,7 @@ TaskResult run_gsm8k(const Decoder& decoder, const Tokenizer& tokenizer, const T
   }
   GenerateConfig config;
   config.max_new_tokens = options.max_new_tokens;
-  if (tokenizer.eos()) config.stop_ids.push_back(*tokenizer.eos());
+  config.stop_ids = options.stop_ids;
   TaskResult result;
   int64_t correct = 0, marked = 0;
   for (size_t first = 0; first < rows.size(); first += static_cast<size_t>(options.batch)) {

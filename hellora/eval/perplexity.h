@@ -13,6 +13,7 @@ using BeforeBatch = std::function<bool(const PackedBatch&)>;
 using AfterBatch = std::function<void(int64_t done, int64_t total, const LossSum& so_far)>;
 
 /// Summed loss over the supervised tokens, in file order, without gradients. Observers see every pass.
+/// CheckFailed names the record, or the layer of a router, that gives no finite number.
 LossSum evaluate_dataset(const Decoder& decoder, const Dataset& data, const PackingRule& rule, std::span<Observer* const> observers = {},
                          const BeforeBatch& before_batch = {}, const AfterBatch& after_batch = {});
 

@@ -18,6 +18,7 @@ struct TaskOptions {
   int64_t shots = 0;
   int64_t batch = 16;
   int64_t max_new_tokens = 256;
+  std::vector<int64_t> stop_ids;  // end an answer
   bool quiet = true;
 };
 

@@ -1,33 +1,57 @@
 #include "hellora/export/formats.h"
 
 #include <array>
+#include <cmath>
 #include <set>
 
 #include "hellora/core/error.h"
+#include "hellora/core/json_object.h"
 #include "hellora/core/text.h"
 #include "hellora/io/safetensors.h"
 #include "hellora/model/slots.h"
 
 namespace hellora {
 
-void write_peft_full(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape);
-void read_peft_full(const Path& folder, const ModelShape& shape, const std::function<void(const std::string&, const Tensor&)>& visit);
-void write_peft_fused(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape);
-void read_peft_fused(const Path& folder, const ModelShape& shape, const std::function<void(const std::string&, const Tensor&)>& visit);
+void write_peft_full(const Path& folder, const AdapterSet& adapters, const ExportSettings& settings, const ModelShape& shape);
+void read_peft_full(const Path& folder, const ModelShape& shape, const VisitChange& visit);
+void write_peft_fused(const Path& folder, const AdapterSet& adapters, const ExportSettings& settings, const ModelShape& shape);
+void read_peft_fused(const Path& folder, const ModelShape& shape, const VisitChange& visit);
 
 namespace {
 
 constexpr auto kFormats = std::to_array<ExportFormat>({
-    {"peft-full", "PEFT keys for every expert, cold ones zero: PEFT on any transformers, vLLM, SGLang, llama.cpp", write_peft_full,
-     read_peft_full},
-    {"peft-fused", "PEFT target_parameters on fused experts: PEFT 0.19 and later on transformers 5", write_peft_fused, read_peft_fused},
+    {"peft-full", write_peft_full, read_peft_full},
+    {"peft-fused", write_peft_fused, read_peft_fused},
 });
 
-double size_of(const Tensor& x) { return x.to(at::kDouble).norm().item<double>(); }
+constexpr auto kTexts = std::to_array<FormatText>({
+    {"adapter", "train, run", "hellora; PEFT with transformers 4",
+     "the base model; only adapted experts have keys, so PEFT with transformers 5 refuses it"},
+    {"peft-full", "export --format peft-full", "PEFT with transformers 4 and 5, vLLM, SGLang, llama.cpp's LoRA converter",
+     "the base model; every expert has keys, cold ones zero"},
+    {"peft-fused", "export --format peft-fused", "PEFT 0.19 and later with transformers 5", "the base model; no adapter on the embedding"},
+    {"merged", "merge", "whatever reads the base: transformers, vLLM, SGLang, llama.cpp and Ollama (as GGUF), lm-eval",
+     "nothing else; as large as the base"},
+});
+
+double norm_of(const Tensor& x) { return x.norm().item<double>(); }
 
 }  // namespace
 
 std::span<const ExportFormat> export_formats() { return kFormats; }
+
+std::span<const FormatText> format_texts() { return kTexts; }
+
+const FormatText& find_format_text(std::string_view name) {
+  const auto* it = std::find_if(kTexts.begin(), kTexts.end(), [&](const FormatText& one) { return one.name == name; });
+  HELLORA_CHECK(it != kTexts.end(), "every format has its text");
+  return *it;
+}
+
+Tensor FileChange::whole() const {
+  const Tensor change = at::matmul(b_OR, a_RI) * scale;
+  return embedding ? change.t() : change;
+}
 
 const ExportFormat& find_export(const std::string& name) {
   std::vector<std::string> known;
@@ -42,7 +66,9 @@ const ExportFormat& detect_export(const Path& folder) {
   const std::string where = (folder / "adapter_config.json").string();
   const Json config = parse_json(read_text(where), where);
   // An adapter without experts has no fused key, but its router is a target parameter.
-  if (has(config, "target_parameters") && !config["target_parameters"].empty()) return find_export("peft-fused");
+  JsonObject object(config, where);
+  const Json* parameters = object.find("target_parameters");
+  if (parameters != nullptr && !is_inert(*parameters)) return find_export("peft-fused");
   const SafetensorsFile file(folder / "adapter_model.safetensors");
   for (const TensorInfo& tensor : file.tensors()) {
     if (tensor.name.find(".experts.lora_") != std::string::npos || tensor.name.find(".experts.base_layer.lora_") != std::string::npos) {
@@ -52,34 +78,63 @@ const ExportFormat& detect_export(const Path& folder) {
   return find_export("peft-full");
 }
 
+namespace {
+
+/// Sums of one module's differences, over pieces of its rows.
+struct Difference {
+  double own_sq = 0, error_sq = 0, rounding_sq = 0;
+};
+
+/// B of a pair as a file of another scale stores it; an equal scale keeps B's bits.
+Tensor folded_B(const LowRank& part, double scale) { return part.scale == scale ? part.whole_B() : part.whole_B() * (part.scale / scale); }
+
+Difference compare_change(const LowRank& own, const FileChange& file) {
+  const Tensor a_RI = own.A_RI.to(at::kDouble), b_OR = own.whole_B().to(at::kDouble);
+  const bool rounds = file.stored != at::kFloat && file.stored != at::kDouble;
+  const Tensor rounded_a = own.A_RI.to(file.stored).to(at::kDouble), rounded_b = folded_B(own, file.scale).to(file.stored).to(at::kDouble);
+  const int64_t out = b_OR.size(0), step = std::max<int64_t>(1, (int64_t{1} << 20) / std::max<int64_t>(1, a_RI.size(1)));
+  Difference sum;
+  for (int64_t first = 0; first < out; first += step) {
+    const int64_t rows = std::min(step, out - first);
+    const Tensor exact = at::matmul(b_OR.narrow(0, first, rows), a_RI) * own.scale;
+    const Tensor wanted = rounds ? at::matmul(rounded_b.narrow(0, first, rows), rounded_a) * file.scale : exact;
+    const Tensor found = at::matmul(file.b_OR.narrow(0, first, rows), file.a_RI) * file.scale;
+    sum.own_sq += exact.square().sum().item<double>();
+    sum.error_sq += (wanted - found).square().sum().item<double>();
+    if (rounds) sum.rounding_sq += (wanted - exact).square().sum().item<double>();
+  }
+  return sum;
+}
+
+bool is_zero(const FileChange& change) { return norm_of(change.a_RI) == 0 || norm_of(change.b_OR) == 0; }
+
+}  // namespace
+
 ChangeDifference compare_export(const ExportFormat& format, const Path& folder, const AdapterSet& adapters, const ModelShape& shape) {
   const at::NoGradGuard no_grad;
   const Modules modules = modules_by_path(adapters);
   std::set<std::string> seen;
   ChangeDifference difference;
-  const auto note = [&](const std::string& path, double relative) {
-    if (relative <= difference.largest) return;
-    difference.largest = relative;
-    difference.where = path;
-  };
-  format.read(folder, shape, [&](const std::string& path, const Tensor& change) {
+  double change_sq = 0, rounding_sq = 0;
+  format.read(folder, shape, [&](const std::string& path, const FileChange& change) {
     const auto it = modules.find(path);
     if (it == modules.end()) {
-      if (size_of(change) > 0) note(path, INFINITY);
+      if (!is_zero(change)) difference.note(path, INFINITY);
       return;
     }
-    const LowRank& part = *it->second.adapter->low_rank(it->second.member);
-    Tensor own = at::matmul(part.whole_B().to(at::kDouble), part.A_RI.to(at::kDouble)) * part.scale;
-    if (it->second.site->slot == Slot::embed) own = own.t();
-    if (own.sizes() != change.sizes()) throw FormatError(folder.string() + ": " + path + " has another shape than the adapter's");
-    const double size = size_of(own), error = size_of(own - change);
-    note(path, size > 0 ? error / size : (error > 0 ? INFINITY : 0));
-    seen.insert(path);
+    const Difference one = compare_change(*it->second.adapter->low_rank(it->second.member), change);
+    // The adapter's own norm must fit into fp32: no reader computes in more.
+    const double size = static_cast<float>(std::sqrt(one.own_sq)), error = std::sqrt(one.error_sq);
+    difference.note(path, !std::isfinite(size) ? INFINITY : size > 0 ? error / size : error > 0 ? INFINITY : error);
+    change_sq += one.own_sq;
+    rounding_sq += one.rounding_sq;
+    if (!seen.insert(path).second) throw FormatError(folder.string() + ": " + path + " is in the file twice");
   });
   for (const auto& [path, module] : modules) {
-    if (!seen.contains(path)) note(path, INFINITY);
+    if (!seen.contains(path)) difference.note(path, INFINITY);
   }
   difference.modules = static_cast<int64_t>(seen.size());
+  difference.rounding_loss = change_sq > 0 ? std::sqrt(rounding_sq / change_sq) : 0;
   return difference;
 }
 
@@ -91,8 +146,7 @@ std::pair<Tensor, Tensor> UniformPairs::pair(const std::string& path, int64_t in
   const LowRank& part = *it->second.adapter->low_rank(it->second.member);
   const int64_t own = part.A_RI.size(0);
   a_RI.narrow(0, 0, own).copy_(part.A_RI);
-  // An equal scale keeps B's bits.
-  b_OR.narrow(1, 0, own).copy_(part.scale == scale ? part.whole_B() : part.whole_B() * (part.scale / scale));
+  b_OR.narrow(1, 0, own).copy_(folded_B(part, scale));
   return {a_RI, b_OR};
 }
 

@@ -1,11 +1,9 @@
 // PEFT with one module per expert, every expert present: cold ones as zero pairs, one rank and one alpha for all.
-#include <set>
-
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
-#include "hellora/export/formats.h"
-#include "hellora/model/peft_config.h"
-#include "hellora/model/tensor_io.h"
+#include "hellora/export/peft_file.h"
+#include "hellora/model/slots.h"
 
 namespace hellora {
 namespace {
@@ -23,60 +21,51 @@ std::vector<AdaptedSlot> with_whole_experts(std::vector<AdaptedSlot> slots, cons
 
 }  // namespace
 
-void write_peft_full(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape) {
+void write_peft_full(const Path& folder, const AdapterSet& adapters, const ExportSettings& settings, const ModelShape& shape) {
   const Modules modules = modules_by_path(adapters);
   const UniformPairs uniform = uniform_pairs(modules);
   const std::vector<AdaptedSlot> slots = with_whole_experts(adapted_slots(adapters), shape);
-  std::vector<Tensor> keep;
-  std::vector<TensorBytes> bytes;
-  const auto add = [&](const std::string& key, const Tensor& value) {
-    keep.push_back(value.contiguous());
-    bytes.push_back(tensor_bytes(kPeftPrefix + key, keep.back()));
-  };
+  std::vector<PendingTensor> tensors;
   for (const AdaptedSlot& one : slots) {
     const char* infix = one.slot == Slot::embed ? ".lora_embedding_" : ".lora_";
     const char* suffix = one.slot == Slot::embed ? "" : ".weight";
     for (const std::string& path : slot_paths(shape, one.slot)) {
-      const auto [a_RI, b_OR] = uniform.pair(path, one.in, one.out);
-      add(path + infix + "A" + suffix, a_RI);
-      add(path + infix + "B" + suffix, b_OR);
+      const auto pair = [&uniform, path, in = one.in, out = one.out] { return uniform.pair(path, in, out); };
+      tensors.push_back({path + infix + "A" + suffix, {uniform.rank, one.in}, [pair] { return pair().first; }});
+      tensors.push_back({path + infix + "B" + suffix, {one.out, uniform.rank}, [pair] { return pair().second; }});
     }
   }
   const std::string_view note = find_arch(shape.arch, "export").peft_full_note;
   if (!note.empty()) log_warn("peft-full: " + std::string(note));
   make_folder(folder);
-  write_safetensors(folder / "adapter_model.safetensors", std::move(bytes), {{"format", "pt"}});
+  write_factors(folder, std::move(tensors), settings.dtype);
   AdapterConfig config = adapters.config();
   config.rank = uniform.rank;
   config.alpha = uniform.alpha;
   config.rslora = false;
   config.dropout = 0;  // PEFT on transformers 5 refuses fused experts with dropout
-  write_text_atomic(folder / "adapter_config.json", peft_config(config, origin.base_path, target_modules(shape, slots)).dump(2) + "\n");
+  write_text_atomic(folder / "adapter_config.json", dump_json(peft_config(config, settings.base, target_modules(shape, slots)), 2) + "\n");
 }
 
-void read_peft_full(const Path& folder, const ModelShape& shape, const std::function<void(const std::string&, const Tensor&)>& visit) {
-  const std::string where = (folder / "adapter_config.json").string();
-  const PeftConfig config = parse_peft_config(parse_json(read_text(folder / "adapter_config.json"), where), where);
-  const SafetensorsFile file(folder / "adapter_model.safetensors");
-  const double scale =
-      config.rslora ? config.alpha / std::sqrt(static_cast<double>(config.rank)) : config.alpha / static_cast<double>(config.rank);
-  std::set<std::string> experts;
-  for (const TensorInfo& a : file.tensors()) {
-    const size_t cut = a.name.rfind(".lora_");
-    if (cut == std::string::npos || a.name.find("_A", cut) == std::string::npos) continue;
-    std::string b_name = a.name;
-    b_name[a.name.find("_A", cut) + 1] = 'B';
-    const TensorInfo* b = file.find(b_name);
-    if (b == nullptr) throw FormatError(file.path().string() + ": tensor " + b_name + " is missing");
-    const Tensor change = at::matmul(read_tensor(*b, file.bytes(*b), at::kDouble), read_tensor(a, file.bytes(a), at::kDouble)) * scale;
-    const std::string path = a.name.substr(std::string_view(kPeftPrefix).size(), cut - std::string_view(kPeftPrefix).size());
-    if (path.find(".experts.") != std::string::npos) experts.insert(path);
-    visit(path, a.name.find("embedding", cut) != std::string::npos ? change.t() : change);
+void read_peft_full(const Path& folder, const ModelShape& shape, const VisitChange& visit) {
+  PeftFile file(folder);
+  if (!file.parameters().empty()) throw FormatError(file.where() + ": target_parameters have no place in peft-full");
+  int64_t experts = 0;
+  for (const SlotPath& row : find_arch(shape.arch, "export").paths) {
+    if (is_vector_slot(row.slot) || !(has_slot(shape, row.slot) || row.slot == Slot::lm_head)) continue;
+    const auto [in, out] = slot_sizes(shape, row.slot);
+    for (const std::string& path : slot_paths(shape, row.slot)) {
+      const PairPlace place{path, path, in, out, 1, row.slot == Slot::embed};
+      if (!file.contains(place)) continue;
+      experts += is_expert_slot(row.slot) ? 1 : 0;
+      file.require_target(path);
+      visit(path, file.pair(place));
+    }
   }
+  file.refuse_rest();
   // Loaders that stack experts need all of them.
-  if (!experts.empty() && static_cast<int64_t>(experts.size()) % (static_cast<int64_t>(routed_layers(shape).size()) * shape.experts) != 0) {
-    throw FormatError(file.path().string() + ": " + std::to_string(experts.size()) +
-                      " expert modules; every expert of every layer is needed");
+  if (experts > 0 && experts % (static_cast<int64_t>(routed_layers(shape).size()) * shape.experts) != 0) {
+    throw FormatError(folder.string() + ": " + std::to_string(experts) + " expert modules; every expert of every layer is needed");
   }
 }
 

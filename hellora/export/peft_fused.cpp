@@ -1,15 +1,15 @@
-// The layout of model/fused_layout.h, written and read back. Gate and up share one parameter, so their pair has rank 2R: A stacked,
-// B block-diagonal.
+// PEFT's target_parameters layout on fused experts (PEFT 0.19 and later, transformers 5). E experts, R rank:
+// lora_A (R·E, in) has row e·R + j for expert e and rank j; lora_B (out, R·E) has column j·E + e. Gate and up share one
+// parameter (2F, D), so their pair has rank 2R: A stacked, B block-diagonal.
 #include <map>
 #include <set>
 
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/text.h"
-#include "hellora/export/formats.h"
+#include "hellora/export/peft_file.h"
 #include "hellora/model/fused_layout.h"
-#include "hellora/model/peft_config.h"
 #include "hellora/model/slots.h"
-#include "hellora/model/tensor_io.h"
 
 namespace hellora {
 namespace {
@@ -18,38 +18,38 @@ struct Writer {
   const ModelShape& shape;
   const Arch& arch;
   const UniformPairs& uniform;
-  std::vector<Tensor> keep;
-  std::vector<TensorBytes> bytes;
+  std::vector<PendingTensor> tensors;
 
-  void add(const std::string& path, const Tensor& a, const Tensor& b) {
-    keep.push_back(a.contiguous());
-    bytes.push_back(tensor_bytes(kPeftPrefix + path + ".lora_A.weight", keep.back()));
-    keep.push_back(b.contiguous());
-    bytes.push_back(tensor_bytes(kPeftPrefix + path + ".lora_B.weight", keep.back()));
+  using MakePair = std::function<std::pair<Tensor, Tensor>()>;
+
+  void add(const std::string& path, int64_t rank, int64_t in, int64_t out, const MakePair& make) {
+    tensors.push_back({path + ".lora_A.weight", {rank, in}, [make] { return make().first; }});
+    tensors.push_back({path + ".lora_B.weight", {out, rank}, [make] { return make().second; }});
   }
 
   void add_gate_up(int64_t layer, const std::string& path) {
-    const int64_t width = shape.expert_width;
-    std::vector<Tensor> a_parts, b_parts;
-    for (int64_t e = 0; e < shape.experts; ++e) {
-      const auto [a_gate, b_gate] = uniform.pair(module_path(arch, Slot::gate, layer, e), shape.hidden, width);
-      const auto [a_up, b_up] = uniform.pair(module_path(arch, Slot::up, layer, e), shape.hidden, width);
-      a_parts.push_back(at::cat({a_gate, a_up}));
-      b_parts.push_back(at::block_diag({b_gate, b_up}));
-    }
-    const auto [a, b] = file_order({at::stack(a_parts), at::stack(b_parts)});
-    add(path, a, b);
+    add(path, 2 * uniform.rank * shape.experts, shape.hidden, 2 * shape.expert_width, [this, layer] {
+      std::vector<Tensor> a_parts, b_parts;
+      for (int64_t e = 0; e < shape.experts; ++e) {
+        const auto [a_gate, b_gate] = uniform.pair(module_path(arch, Slot::gate, layer, e), shape.hidden, shape.expert_width);
+        const auto [a_up, b_up] = uniform.pair(module_path(arch, Slot::up, layer, e), shape.hidden, shape.expert_width);
+        a_parts.push_back(at::cat({a_gate, a_up}));
+        b_parts.push_back(at::block_diag({b_gate, b_up}));
+      }
+      return file_order({at::stack(a_parts), at::stack(b_parts)});
+    });
   }
 
   void add_down(int64_t layer, const std::string& path) {
-    std::vector<Tensor> a_parts, b_parts;
-    for (int64_t e = 0; e < shape.experts; ++e) {
-      const auto [a_one, b_one] = uniform.pair(module_path(arch, Slot::down, layer, e), shape.expert_width, shape.hidden);
-      a_parts.push_back(a_one);
-      b_parts.push_back(b_one);
-    }
-    const auto [a, b] = file_order({at::stack(a_parts), at::stack(b_parts)});
-    add(path, a, b);
+    add(path, uniform.rank * shape.experts, shape.expert_width, shape.hidden, [this, layer] {
+      std::vector<Tensor> a_parts, b_parts;
+      for (int64_t e = 0; e < shape.experts; ++e) {
+        const auto [a_one, b_one] = uniform.pair(module_path(arch, Slot::down, layer, e), shape.expert_width, shape.hidden);
+        a_parts.push_back(a_one);
+        b_parts.push_back(b_one);
+      }
+      return file_order({at::stack(a_parts), at::stack(b_parts)});
+    });
   }
 };
 
@@ -91,7 +91,7 @@ std::vector<std::string> fused_modules(const ModelShape& shape, std::vector<Adap
   return without;
 }
 
-Json fused_config(const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape, const UniformPairs& uniform,
+Json fused_config(const AdapterSet& adapters, const ExportSettings& settings, const ModelShape& shape, const UniformPairs& uniform,
                   const std::vector<AdaptedSlot>& slots) {
   const Arch& arch = find_arch(shape.arch, "export");
   AdapterConfig config = adapters.config();
@@ -113,7 +113,7 @@ Json fused_config(const AdapterSet& adapters, const AdapterOrigin& origin, const
   const bool gate_up = adapted(slots, Slot::gate) || adapted(slots, Slot::up);
   if (gate_up) parameters.push_back(fused_parameter(arch.fused_gate_up));
   if (adapted(slots, Slot::down)) parameters.push_back(fused_parameter(arch.fused_down));
-  Json json = peft_config(config, origin.base_path, fused_modules(shape, modules));
+  Json json = peft_config(config, settings.base, fused_modules(shape, modules));
   json["target_parameters"] = parameters;
   if (gate_up) {
     const std::string pattern = ".*\\." + last_part(arch.fused_gate_up);
@@ -125,12 +125,12 @@ Json fused_config(const AdapterSet& adapters, const AdapterOrigin& origin, const
 
 }  // namespace
 
-void write_peft_fused(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape) {
+void write_peft_fused(const Path& folder, const AdapterSet& adapters, const ExportSettings& settings, const ModelShape& shape) {
   const Modules modules = modules_by_path(adapters);
   const UniformPairs uniform = uniform_pairs(modules);
   const std::vector<AdaptedSlot> slots = adapted_slots(adapters);
   const Arch& arch = find_arch(shape.arch, "export");
-  Writer writer{shape, arch, uniform, {}, {}};
+  Writer writer{shape, arch, uniform, {}};
   const bool gate_up = adapted(slots, Slot::gate) || adapted(slots, Slot::up), down = adapted(slots, Slot::down);
   if ((gate_up || down) && arch.fused_gate_up.empty()) {
     throw ConfigError("peft-fused: " + shape.arch + " models have no layout with fused experts; use peft-full or merge");
@@ -141,8 +141,9 @@ void write_peft_fused(const Path& folder, const AdapterSet& adapters, const Adap
     const bool outside = one.slot == Slot::lm_head;
     for (int64_t layer = outside ? -1 : 0; layer < (outside ? 0 : shape.layers); ++layer) {
       if (!outside && !has_slot(shape, one.slot, layer)) continue;
-      const auto [a, b] = uniform.pair(module_path(arch, one.slot, layer), one.in, one.out);
-      writer.add(fused_path(arch, one.slot, layer), a, b);
+      const std::string path = module_path(arch, one.slot, layer);
+      writer.add(fused_path(arch, one.slot, layer), uniform.rank, one.in, one.out,
+                 [&uniform, path, in = one.in, out = one.out] { return uniform.pair(path, in, out); });
     }
   }
   for (const int64_t layer : routed_layers(shape)) {
@@ -151,67 +152,77 @@ void write_peft_fused(const Path& folder, const AdapterSet& adapters, const Adap
     if (down) writer.add_down(layer, keys.down);
   }
   make_folder(folder);
-  write_safetensors(folder / "adapter_model.safetensors", std::move(writer.bytes), {{"format", "pt"}});
-  write_text_atomic(folder / "adapter_config.json", fused_config(adapters, origin, shape, uniform, slots).dump(2) + "\n");
+  write_factors(folder, std::move(writer.tensors), settings.dtype);
+  write_text_atomic(folder / "adapter_config.json", dump_json(fused_config(adapters, settings, shape, uniform, slots), 2) + "\n");
 }
 
 namespace {
 
-/// ΔW of expert e, element by element as the format defines it.
-Tensor expert_change(const Tensor& a_NI, const Tensor& b_ON, int64_t e, int64_t experts, double scale) {
-  const int64_t rank = a_NI.size(0) / experts;
-  Tensor change = at::zeros({b_ON.size(0), a_NI.size(1)}, a_NI.options());
-  for (int64_t j = 0; j < rank; ++j) change += at::outer(b_ON.select(1, j * experts + e), a_NI.select(0, e * rank + j)) * scale;
+/// The factors of expert e in a pair that holds all experts': rows e·R + j of A, columns j·E + e of B.
+FileChange expert_change(const FileChange& all, int64_t e, int64_t experts) {
+  const int64_t rank = all.a_RI.size(0) / experts;
+  FileChange one = all;
+  one.a_RI = all.a_RI.narrow(0, e * rank, rank);
+  one.b_OR = all.b_OR.view({all.b_OR.size(0), rank, experts}).select(2, e);
+  return one;
+}
+
+FileChange rows_of(FileChange change, int64_t first, int64_t count) {
+  change.b_OR = change.b_OR.narrow(0, first, count);
   return change;
+}
+
+/// Modules and parameters that every token passes.
+void read_modules(PeftFile& file, const ModelShape& shape, const VisitChange& visit) {
+  const Arch& arch = find_arch(shape.arch, "export");
+  for (const SlotPath& row : arch.paths) {
+    if (is_vector_slot(row.slot) || is_expert_slot(row.slot) || row.slot == Slot::embed) continue;
+    const bool outside = is_model_slot(row.slot);
+    const auto [in, out] = slot_sizes(shape, row.slot);
+    for (int64_t layer = outside ? -1 : 0; layer < (outside ? 0 : shape.layers); ++layer) {
+      if (!outside && !has_slot(shape, row.slot, layer)) continue;
+      const std::string path = fused_path(arch, row.slot, layer);
+      const PairPlace place{path, path, in, out};
+      if (!file.contains(place)) continue;
+      if (is_parameter(row.slot, shape)) {
+        file.require_parameter(path + ".weight");
+      } else {
+        file.require_target(path);
+      }
+      visit(module_path(arch, row.slot, layer), file.pair(place));
+    }
+  }
+}
+
+void read_experts(PeftFile& file, const ModelShape& shape, int64_t layer, const VisitChange& visit) {
+  const Arch& arch = find_arch(shape.arch, "export");
+  // The config says which parameter a key belongs to; shapes alone may not (a square gate_up).
+  const bool gate_up = file.has_parameter(fill_pattern(arch.fused_gate_up, layer, -1));
+  const bool down = file.has_parameter(fill_pattern(arch.fused_down, layer, -1));
+  const FusedKeys keys = fused_keys(arch, layer, gate_up && down);
+  const int64_t experts = shape.experts, width = shape.expert_width;
+  if (gate_up) {
+    const FileChange all = file.pair({keys.gate_up, fill_pattern(arch.fused_gate_up, layer, -1), shape.hidden, 2 * width, experts});
+    for (int64_t e = 0; e < experts; ++e) {
+      const FileChange one = expert_change(all, e, experts);
+      visit(module_path(arch, Slot::gate, layer, e), rows_of(one, 0, width));
+      visit(module_path(arch, Slot::up, layer, e), rows_of(one, width, width));
+    }
+  }
+  if (!down) return;
+  const FileChange all = file.pair({keys.down, fill_pattern(arch.fused_down, layer, -1), width, shape.hidden, experts});
+  for (int64_t e = 0; e < experts; ++e) visit(module_path(arch, Slot::down, layer, e), expert_change(all, e, experts));
 }
 
 }  // namespace
 
-void read_peft_fused(const Path& folder, const ModelShape& shape, const std::function<void(const std::string&, const Tensor&)>& visit) {
-  const std::string where = (folder / "adapter_config.json").string();
-  const Json json = parse_json(read_text(folder / "adapter_config.json"), where);
-  const auto rank = static_cast<double>(int_member(json, "r", where));
-  const double scale = double_member(json, "lora_alpha", where) / rank;  // of gate_up too: rank and alpha both double
-  const SafetensorsFile file(folder / "adapter_model.safetensors");
-  const Arch& arch = find_arch(shape.arch, "export");
-  const auto load = [&](const std::string& key) {
-    const TensorInfo* info = file.find(kPeftPrefix + key);
-    if (info == nullptr) throw FormatError(file.path().string() + ": tensor " + kPeftPrefix + key + " is missing");
-    return read_tensor(*info, file.bytes(*info), at::kDouble);
-  };
-  constexpr std::string_view kSuffix = ".lora_A.weight";
-  std::map<std::string, std::string> published;  // paths of this layout that are others in the published one
-  for (const int64_t layer : routed_layers(shape)) published[fused_router_path(arch, layer)] = module_path(arch, Slot::router, layer);
-  for (const TensorInfo& info : file.tensors()) {
-    if (!info.name.ends_with(kSuffix) || info.name.find(".experts.") != std::string::npos) continue;
-    const std::string path =
-        info.name.substr(std::string_view(kPeftPrefix).size(), info.name.size() - kSuffix.size() - std::string_view(kPeftPrefix).size());
-    const Tensor change = at::matmul(load(path + ".lora_B.weight"), load(path + ".lora_A.weight")) * scale;
-    visit(published.contains(path) ? published.at(path) : path, change);
+void read_peft_fused(const Path& folder, const ModelShape& shape, const VisitChange& visit) {
+  PeftFile file(folder);
+  read_modules(file, shape, visit);
+  if (!find_arch(shape.arch, "export").fused_gate_up.empty()) {
+    for (const int64_t layer : routed_layers(shape)) read_experts(file, shape, layer, visit);
   }
-  // The config says which parameter a key belongs to; shapes alone may not (a square gate_up).
-  const Json& parameters = member(json, "target_parameters", where);
-  const auto listed = [&](std::string_view pattern) {
-    return std::find(parameters.begin(), parameters.end(), fused_parameter(pattern)) != parameters.end();
-  };
-  const bool fused = !arch.fused_gate_up.empty();
-  const bool gate_up = fused && listed(arch.fused_gate_up), down = fused && listed(arch.fused_down);
-  for (const int64_t layer : routed_layers(shape)) {
-    if (!gate_up && !down) break;
-    const FusedKeys keys = fused_keys(arch, layer, gate_up && down);
-    if (gate_up) {
-      const Tensor a = load(keys.gate_up + ".lora_A.weight"), b = load(keys.gate_up + ".lora_B.weight");
-      for (int64_t e = 0; e < shape.experts; ++e) {
-        const Tensor change = expert_change(a, b, e, shape.experts, scale);
-        visit(module_path(arch, Slot::gate, layer, e), change.narrow(0, 0, shape.expert_width));
-        visit(module_path(arch, Slot::up, layer, e), change.narrow(0, shape.expert_width, shape.expert_width));
-      }
-    }
-    if (!down) continue;
-    const Tensor a = load(keys.down + ".lora_A.weight"), b = load(keys.down + ".lora_B.weight");
-    for (int64_t e = 0; e < shape.experts; ++e)
-      visit(module_path(arch, Slot::down, layer, e), expert_change(a, b, e, shape.experts, scale));
-  }
+  file.refuse_rest();
 }
 
 }  // namespace hellora

@@ -38,6 +38,7 @@ void remove_stale(const Path& target) {
     const std::string name = path.filename().string();
     if (!name.starts_with(prefix) || !is_folder(path)) continue;
     const std::string process = name.substr(prefix.size());
+    // lint: digits alone, and few of them
     if (!is_number(process) || lives(path, static_cast<pid_t>(std::stol(process)))) continue;
     remove_tree(path);
   }

@@ -1,12 +1,10 @@
 #include "hellora/model/decoder.h"
 
 #include "hellora/core/error.h"
-#include "hellora/core/hash.h"
-#include "hellora/core/json_text.h"
-#include "hellora/core/rng.h"
 #include "hellora/model/latent_attention.h"
 #include "hellora/model/loading.h"
 #include "hellora/model/recompute.h"
+#include "hellora/model/stored.h"
 #include "hellora/moe/mlp.h"
 #include "hellora/tensor/rms_norm.h"
 
@@ -189,10 +187,6 @@ std::unique_ptr<Decoder> load_decoder(const Checkpoint& checkpoint, const Weight
   return std::make_unique<Decoder>(std::move(shape), std::move(weights), dtypes.compute, compute);
 }
 
-std::string model_hash(const Decoder& decoder) {
-  const ModelShape& s = decoder.shape();
-  const uint64_t shape = hash_string(dump_json(find_arch(s.arch, "model hash").config(s)));  // the writer names all that the reader reads
-  return hex64(mix64(shape, decoder.weights().content));
-}
+std::string model_hash(const Decoder& decoder) { return model_hash(decoder.shape(), decoder.weights().content); }
 
 }  // namespace hellora

@@ -146,7 +146,7 @@ struct Tokenizer::Impl {
   }
 
   std::string decode_next(DecodeStream& stream, int64_t id, bool skip_special) const {
-    check_id(id);
+    if (!is_token(id)) return {};
     const auto i = static_cast<size_t>(id);
     if (skip_special && special_ids[i] != 0) return {};
     const std::optional<std::string>& token = tokens[i];
@@ -157,7 +157,7 @@ struct Tokenizer::Impl {
   std::string decode_bytes(std::span<const int64_t> ids, bool skip_special) const {
     std::string text;
     for (const int64_t id : ids) {
-      check_id(id);
+      if (!is_token(id)) continue;
       const std::string_view one = spelling.of(id);
       if (!skip_special || special_ids[static_cast<size_t>(id)] == 0) text += one;
     }
@@ -214,6 +214,9 @@ std::vector<int64_t> Tokenizer::encode(std::string_view text, bool add_special) 
 }
 
 std::string Tokenizer::decode(std::span<const int64_t> ids, bool skip_special) const {
+  if (!skip_special) {
+    for (const int64_t id : ids) impl_->check_id(id);
+  }
   if (impl_->joins_bytes) return impl_->decode_bytes(ids, skip_special);
   DecodeStream stream(impl_->decoder);
   std::string text;

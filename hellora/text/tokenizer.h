@@ -26,7 +26,7 @@ class Tokenizer {
 
   /// Added tokens inside the text are recognised as Hugging Face does. `add_special` adds what the post-processor adds.
   std::vector<int64_t> encode(std::string_view text, bool add_special = false) const;
-  /// UTF-8 text; ids outside the vocabulary are a DataError. `skip_special` leaves out special added tokens.
+  /// UTF-8 text; ids without a token are a DataError. `skip_special`, for generated text, leaves out special tokens and such ids.
   std::string decode(std::span<const int64_t> ids, bool skip_special = false) const;
 
   /// Where the tokens of an encoded text stand in it; nothing when they do not spell it (text/spelling.h).
@@ -55,7 +55,7 @@ class StreamDecoder {
   StreamDecoder(StreamDecoder&&) noexcept;
   StreamDecoder& operator=(StreamDecoder&&) noexcept;
   ~StreamDecoder();
-  std::string push(int64_t id);  // text that became complete
+  std::string push(int64_t id);  // text that became complete; an id without a token gives none
   std::string finish();          // what is left; the next id begins a new text
 
  private:

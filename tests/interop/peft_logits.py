@@ -6,7 +6,8 @@
 FILE.json holds [{"model": DIR, "adapter": DIR or null, "ids": FILE.json, "out": FILE.safetensors, "plain": bool}, …]; ids are
 {"input_ids": [[...]]} with rows of equal length. Written as `hellora forward` does: `logits` (rows, length, vocabulary) and
 `router.L.indices` (rows * length, k), L counting routed layers only. A job whose key is missing, left over or of another shape, or that makes the loaders warn
-of something like it, leaves OUT.error with the loader's own words instead. "plain" jobs ask for nothing beyond from_pretrained.
+of something like it, leaves OUT.error with the loader's own words instead. "plain" jobs ask for nothing beyond from_pretrained; "auto" jobs give PEFT the
+adapter alone.
 """
 import argparse
 import ast
@@ -95,8 +96,12 @@ def check_used(model, folder):
 
 
 def compute(job, dtype):
-    model = load_model(job["model"], dtype)
-    if job.get("adapter"):
+    if job.get("auto"):  # the base comes from the adapter's own base_model_name_or_path
+        model = peft.AutoPeftModelForCausalLM.from_pretrained(job["adapter"], attn_implementation="eager", dtype=dtype).eval()
+        check_used(model, job["adapter"])
+    else:
+        model = load_model(job["model"], dtype)
+    if job.get("adapter") and not job.get("auto"):
         model = (peft.PeftModel.from_pretrained if job.get("plain") else attach)(model, job["adapter"]).eval()
     ids = torch.tensor(json.loads(pathlib.Path(job["ids"]).read_text())["input_ids"])
     with torch.no_grad():

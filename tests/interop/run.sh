@@ -153,11 +153,12 @@ base_of() {  # case, model: the name of the base's logits
 }
 
 jobs4=() jobs5=()
-job() {  # v4 or v5, output without its ending, model, adapter or nothing, plain or nothing
-  local text plain=false adapter=null
+job() {  # v4 or v5, output without its ending, model, adapter or nothing, plain, auto or nothing
+  local text plain=false auto=false adapter=null
   [ -z "${4:-}" ] || adapter="\"$4\""
-  [ -z "${5:-}" ] || plain=true
-  text="{\"model\": \"$3\", \"adapter\": $adapter, \"ids\": \"$work/ids.json\", \"out\": \"$2.safetensors\", \"plain\": $plain}"
+  [ "${5:-}" != plain ] || plain=true
+  [ "${5:-}" != auto ] || auto=true
+  text="{\"model\": \"$3\", \"adapter\": $adapter, \"ids\": \"$work/ids.json\", \"out\": \"$2.safetensors\", \"plain\": $plain, \"auto\": $auto}"
   if [ "$1" = v4 ]; then jobs4+=("$text"); else jobs5+=("$text"); fi
 }
 
@@ -185,6 +186,21 @@ write_case() {  # name, model, adapter, exports
     check "$name: check --exported $format" "$HELLORA" check --model "$model" --adapter "$adapter" --exported "$out.$format"
     job v5 "$out.$format.v5" "$model" "$out.$format"
     [ "$format" != peft-full ] || job v4 "$out.$format.v4" "$model" "$out.$format"
+  done
+}
+
+# Exports and the native folder name their base: PEFT finds it without being told.
+write_auto() {
+  job v5 $work/auto.peft-fused.v5 $work/tiny $work/hot.peft-fused auto
+  job v5 $work/auto.peft-full.v5 $work/tiny $work/hot.peft-full auto
+  job v4 $work/auto.peft-full.v4 $work/tiny $work/hot.peft-full auto
+  job v4 $work/auto.native.v4 $work/tiny $work/hot/adapter auto
+}
+
+compare_auto() {
+  local name
+  for name in peft-fused.v5 peft-full.v5 peft-full.v4 native.v4; do
+    check "AutoPeftModelForCausalLM: $name" compare logits $work/hot.safetensors $work/auto.$name.safetensors
   done
 }
 
@@ -310,6 +326,7 @@ main() {
     "$HELLORA" export --model $golden --adapter $golden/lora_embed --format peft-fused --out $work/embedding.peft-fused
   write_fused_merge
   write_spoiled
+  write_auto
   job v5 $work/wide.v5 $work/tiny $work/wide/adapter plain
   run_jobs
   compare_base tiny "v4 v5"
@@ -324,6 +341,8 @@ main() {
     compare_case "$name" "$(base_of "$name" "$model")" $exports
   done <<<"$cases"
   compare_wide
+  compare_auto
+  check "lm-eval reads a merge" env HF_HOME="$PWD/$work/hf" HF_DATASETS_OFFLINE=1 "$(python_of v5)" $here/run_lm_eval.py $work/hot.merged $work/lm_eval "$HELLORA"
   compare_spoiled
   check_configs
   check_tokens

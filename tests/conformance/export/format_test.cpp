@@ -71,7 +71,37 @@ class ExportRow : public ::testing::TestWithParam<TableRow<ExportFormat>> {
       return !(compare(folder, adapters).largest <= kSame);
     } catch (const Error&) {
       return true;
+    } catch (const CheckFailed&) {
+      return true;
     }
+  }
+  /// A good export with one change of its settings.
+  static bool caught_with(const std::function<void(Json&)>& change) {
+    const TempFolder folder;
+    const auto adapters = random_adapters(tiny_plan(), tiny_config());
+    write(folder / "out", *adapters);
+    const Path file = folder / "out" / "adapter_config.json";
+    Json config = parse_json(slurp(file), "config");
+    change(config);
+    put_file(file, config.dump());
+    return caught(folder / "out", *adapters);
+  }
+  /// A good export with one change of its tensors.
+  static bool caught_after(const std::function<void(TensorMap&)>& change) {
+    const TempFolder folder;
+    const auto adapters = random_adapters(tiny_plan(), tiny_config());
+    write(folder / "out", *adapters);
+    const Path file = folder / "out" / "adapter_model.safetensors";
+    TensorMap tensors = tensors_in(file);
+    change(tensors);
+    write_tensors(file, tensors);
+    return caught(folder / "out", *adapters);
+  }
+  static TensorMap tensors_in(const Path& file) {
+    TensorMap tensors;
+    const SafetensorsFile opened(file);
+    for (const TensorInfo& info : opened.tensors()) tensors[info.name] = read_tensor(info, opened.bytes(info));
+    return tensors;
   }
 };
 
@@ -86,8 +116,9 @@ TEST_P(ExportRow, TheChangeOfEveryModuleReadsBack) {
     EXPECT_EQ(difference.modules, static_cast<int64_t>(modules.size()));
     // Once more without the comparison that the program uses.
     std::set<std::string> seen;
-    GetParam()->read(folder / "out", shape(), [&](const std::string& path, const Tensor& change) {
+    GetParam()->read(folder / "out", shape(), [&](const std::string& path, const FileChange& found) {
       EXPECT_TRUE(seen.insert(path).second) << path << " is visited twice";
+      const Tensor change = found.whole();
       const auto it = modules.find(path);
       const Tensor want = it == modules.end() ? at::zeros_like(change) : weight_change(it->second).to(at::kDouble);
       EXPECT_TRUE(close_to(change, want, 1e-5)) << path;
@@ -100,7 +131,7 @@ TEST_P(ExportRow, CarriesEveryExpertOfTheModel) {
   const TempFolder folder;
   write(folder / "out", *random_adapters(tiny_plan(), tiny_config({"down"})));
   std::set<std::string> seen;
-  GetParam()->read(folder / "out", shape(), [&](const std::string& path, const Tensor&) { seen.insert(path); });
+  GetParam()->read(folder / "out", shape(), [&](const std::string& path, const FileChange&) { seen.insert(path); });
   EXPECT_EQ(static_cast<int64_t>(seen.size()), shape().layers * shape().experts);
 }
 
@@ -109,11 +140,7 @@ TEST_P(ExportRow, AMissingOrSpoiledTensorIsCaught) {
   const auto adapters = random_adapters(tiny_plan(), tiny_config());
   write(folder / "out", *adapters);
   const Path file = folder / "out" / "adapter_model.safetensors";
-  TensorMap good;
-  {
-    const SafetensorsFile opened(file);
-    for (const TensorInfo& info : opened.tensors()) good[info.name] = read_tensor(info, opened.bytes(info));
-  }
+  const TensorMap good = tensors_in(file);
   for (const auto& [name, tensor] : good) {
     TensorMap missing = good, spoiled = good;
     missing.erase(name);
@@ -137,6 +164,76 @@ TEST_P(ExportRow, AWrongScaleIsCaught) {
   Json config = parse_json(slurp(folder / "out" / "adapter_config.json"), "config");
   config["lora_alpha"] = config["lora_alpha"].get<double>() + 1;
   put_file(folder / "out" / "adapter_config.json", config.dump());
+  EXPECT_TRUE(caught(folder / "out", *adapters));
+}
+
+TEST_P(ExportRow, ValuesThatAreNotFiniteAreCaught) {
+  EXPECT_FALSE(caught_after([](TensorMap&) {}));
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    for (const bool all : {false, true}) {
+      EXPECT_TRUE(caught_after([&](TensorMap& tensors) {
+        for (auto& [name, tensor] : tensors) {
+          if (all || &tensor == &tensors.begin()->second) tensor.view({-1})[-1] = bad;
+        }
+      })) << bad;
+    }
+  }
+  for (const double bad : {0.0, -1.0, 1e308}) {
+    EXPECT_TRUE(caught_with([&](Json& config) { config["lora_alpha"] = bad; })) << bad;
+  }
+  for (const int64_t bad : {0, -3, 1, 1 << 20}) {
+    EXPECT_TRUE(caught_with([&](Json& config) { config["r"] = bad; })) << bad;
+  }
+}
+
+TEST_P(ExportRow, WrongNamesAndShapesAreCaught) {
+  EXPECT_FALSE(caught_with([](Json&) {}));
+  const auto rename = [](const char* to) { return [to](TensorMap& tensors) { tensors[to] = tensors.extract(tensors.begin()).mapped(); }; };
+  for (const char* name : {"x", "", "base_model", "base_model.model.", "base_model.model..lora_A.weight", "lora_A.weight"}) {
+    EXPECT_TRUE(caught_after(rename(name))) << name;
+  }
+  using Reshape = Tensor (*)(const Tensor&);
+  for (const Reshape reshape : std::initializer_list<Reshape>{
+           [](const Tensor& t) { return t.flatten(); }, [](const Tensor& t) { return t.t().contiguous(); },
+           [](const Tensor& t) { return t.unsqueeze(0); }, [](const Tensor& t) { return t.narrow(1, 0, 1).contiguous(); },
+           [](const Tensor& t) {
+             return at::cat({t, t});
+           },
+           [](const Tensor& t) { return t.to(at::kChar); }, [](const Tensor& t) { return t.narrow(0, 0, 0).contiguous(); }}) {
+    EXPECT_TRUE(caught_after([&](TensorMap& tensors) {
+      for (auto& [name, tensor] : tensors) {
+        if (name.find(".experts.") != std::string::npos) tensor = reshape(tensor);
+      }
+    }));
+    EXPECT_TRUE(caught_after([&](TensorMap& tensors) { tensors.begin()->second = reshape(tensors.begin()->second); }));
+  }
+}
+
+/// What PEFT would not load is no proof of anything.
+TEST_P(ExportRow, SettingsThatLeaveModulesOutAreCaught) {
+  EXPECT_TRUE(caught_with([](Json& config) { config["target_modules"] = Json::array({"no_proj"}); }));
+  EXPECT_TRUE(caught_with([](Json& config) { config["target_modules"] = 3; }));
+  EXPECT_TRUE(caught_with([](Json& config) { config["layers_to_transform"] = Json::array({0}); }));
+  EXPECT_TRUE(caught_with([](Json& config) { config["use_rslora"] = true; }));
+  EXPECT_TRUE(caught_with([](Json& config) { config["use_dora"] = true; }));
+  EXPECT_TRUE(caught_with([](Json& config) { config["rank_pattern"] = {{"q_proj", 2}}; }));
+}
+
+TEST_P(ExportRow, CarriesItsBaseAndSixteenBitFactors) {
+  const TempFolder folder;
+  const auto adapters = random_adapters(tiny_plan(), tiny_config());
+  GetParam()->write(folder / "out", *adapters, {"org/model", at::kBFloat16}, shape());
+  const Json config = parse_json(slurp(folder / "out" / "adapter_config.json"), "config");
+  EXPECT_EQ(config["base_model_name_or_path"], "org/model");
+  for (const auto& [name, tensor] : tensors_in(folder / "out" / "adapter_model.safetensors"))
+    EXPECT_EQ(tensor.scalar_type(), at::kBFloat16) << name;
+  const ChangeDifference difference = compare(folder / "out", *adapters);
+  EXPECT_LE(difference.largest, kSame) << difference.where;
+  EXPECT_GT(difference.rounding_loss, 1e-4);
+  EXPECT_LT(difference.rounding_loss, 1e-2);
+  TensorMap tensors = tensors_in(folder / "out" / "adapter_model.safetensors");
+  for (auto& [name, tensor] : tensors) tensor.view({-1})[0] *= 1.01;  // one step of bf16
+  write_tensors(folder / "out" / "adapter_model.safetensors", tensors);
   EXPECT_TRUE(caught(folder / "out", *adapters));
 }
 
@@ -182,8 +279,17 @@ TEST(ExportTable, UnknownNamesListTheKnownOnes) {
   for (const ExportFormat& format : export_formats()) {
     EXPECT_TRUE(names.insert(format.name).second) << format.name;
     EXPECT_EQ(&find_export(std::string(format.name)), &format);
-    EXPECT_FALSE(format.summary.empty());
+    const FormatText& text = find_format_text(format.name);
+    EXPECT_FALSE(text.readers.empty() || text.needs.empty() || text.made_by.empty()) << format.name;
     EXPECT_CONTAINS(message, std::string(format.name));
+  }
+}
+
+TEST(ExportTable, TheManualSaysWhatTheProgramSays) {
+  const std::string manual = slurp("docs/serving.md");
+  for (const FormatText& text : format_texts()) {
+    EXPECT_CONTAINS(manual, "| `" + std::string(text.name) + "` |");
+    EXPECT_CONTAINS(manual, "| " + std::string(text.readers) + " | " + std::string(text.needs) + " |");
   }
 }
 

@@ -93,6 +93,7 @@ struct Learned {
     options.limit = limit;
     options.batch = 2;
     options.max_new_tokens = 24;
+    options.stop_ids = {*byte_tokenizer().eos()};
     return find_task("gsm8k").run(*model.decoder, byte_tokenizer(), options);
   }
   TinyModel model;

@@ -1,6 +1,8 @@
 // Merging: what is written is round(fp32(W) + ΔW) and nothing else, and the check sees every fault planted in a merge.
 #include "hellora/export/merge.h"
 
+#include <cmath>
+
 #include "hellora/model/model_dir.h"
 #include "tests/support/step.h"
 #include "tests/support/tensor_map.h"
@@ -103,8 +105,63 @@ TEST(MergeFault, OneWrongBitOfAnyTensorIsFound) {
     Merged m;
     const MergeReport report = m.check_after([&](TensorMap& all) { all.at(name).view({-1}).view(at::kShort)[3].bitwise_xor_(1); });
     EXPECT_FALSE(report.passed());
-    EXPECT_EQ(report.first_wrong, name);
+    EXPECT_CONTAINS(report.first_wrong, name + ", row ");
     EXPECT_EQ(report.wrong_bytes, 1);
+  }
+}
+
+/// Values that are not finite: allowed where the base has them, a fault everywhere else.
+TEST(MergeFault, ValuesThatAreNotFiniteAreFoundUnlessTheBaseHasThem) {
+  for (const float bad : {NAN, INFINITY}) {
+    for (const std::string& name : {std::string("model.embed_tokens.weight"), kDown}) {
+      Merged m;
+      TensorMap tensors = tensors_of(m.folder / "base");
+      tensors.at(name)[3].fill_(bad);
+      write_tensors(m.folder / "base" / "model.safetensors", tensors);
+      m.base = std::make_unique<Checkpoint>(m.folder / "base");
+      m.merge(false);
+      const MergeReport report = m.check();
+      EXPECT_TRUE(report.passed()) << report.first_wrong;
+      EXPECT_TRUE(std::isfinite(report.rounding_loss) && report.rounding_loss > 0);
+      Merged other;
+      EXPECT_FALSE(other.check_after([&](TensorMap& all) { all.at(name)[3].fill_(bad); }).passed());
+      Merged whole;
+      EXPECT_FALSE(whole.check_after([&](TensorMap& all) { all.at(name).fill_(bad); }).passed());
+    }
+  }
+}
+
+TEST(MergeFault, ASumThatIsNotFiniteIsRefused) {
+  for (const double alpha : {1e308, 1e40}) {
+    AdapterConfig config = tiny_config();
+    config.alpha = alpha;
+    Merged m(false, config);
+    EXPECT_CONTAINS(error_of<CheckFailed>([&] { m.merge(false); }), "the new value is");
+  }
+  Merged m;
+  m.adapters->param(1).detach()[0][0] = NAN;
+  EXPECT_CONTAINS(error_of<CheckFailed>([&] { m.merge(false); }), "the new value is nan");
+  EXPECT_CONTAINS(error_of<CheckFailed>([&] { require_finite(*m.adapters, "adapter"); }), "row 0, holds a value that is not finite");
+}
+
+/// Large weights are worked on in pieces: the bits must be those of the whole product.
+TEST(Pieces, GiveTheBitsOfTheWhole) {
+  const Site site{0, Slot::q, 1536, 2048, {{-1, 12, 0, "model.layers.0.self_attn.q_proj"}}};
+  Site embed{-1, Slot::embed, 4096, 768, {{-1, 12, 0, "model.embed_tokens"}}};
+  AdapterSet adapters({embed, site}, tiny_config(), 1, BaseWeight());
+  randomise(adapters, 5);
+  for (const auto& [path, module] : modules_by_path(adapters)) {
+    const bool embedding = module.site->slot == Slot::embed;
+    const int64_t rows = embedding ? 4096 : 2048, width = embedding ? 768 : 1536;
+    const Tensor base = random_tensor({rows, width}, 8).to(at::kFloat), whole = module.adapter->adapted_weight(base, module.member);
+    for (const int64_t step : {1365, 700, 1}) {
+      for (int64_t first = 0; first < rows; first += step * (step == 1 ? 501 : 1)) {
+        const int64_t count = std::min(step, rows - first);
+        EXPECT_TRUE(same_bytes(adapted_rows(module, base.narrow(0, first, count), first), whole.narrow(0, first, count).contiguous()))
+            << path << first;
+      }
+    }
+    EXPECT_NEAR(change_norm(path, module), weight_change(module).to(at::kDouble).norm().item<double>(), 1e-6 * change_norm(path, module));
   }
 }
 
@@ -113,7 +170,7 @@ TEST(MergeFault, AModuleThatWasSkippedIsFound) {
   const TensorMap base = tensors_of(m.folder / "base");
   const MergeReport report = m.check_after([&](TensorMap& all) { all[kDown] = base.at(kDown); });
   EXPECT_FALSE(report.passed());
-  EXPECT_EQ(report.first_wrong, kDown);
+  EXPECT_CONTAINS(report.first_wrong, kDown);
 }
 
 TEST(MergeFault, SwappedExpertsAreFound) {

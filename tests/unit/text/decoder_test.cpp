@@ -69,13 +69,6 @@ TEST(StreamDecoder, StripsTheFirstSpaceOfATextOnly) {
   EXPECT_EQ(stream.push(3), " a");
 }
 
-TEST(StreamDecoder, RefusesIdsOutsideTheVocabulary) {
-  const Tokenizer tokenizer = fallback_tokenizer();
-  StreamDecoder stream(tokenizer);
-  for (const int64_t id : {int64_t{-1}, int64_t{260}, INT64_MAX, INT64_MIN})
-    EXPECT_CONTAINS(error_of<DataError>([&] { stream.push(id); }), "token id " + std::to_string(id));
-}
-
 /// Whatever the ids, the parts of a stream are whole characters and make the text of all of them.
 TEST(StreamDecoder, AgreesWithDecodingOnRandomIds) {
   for (const bool bytes : {false, true}) {
