@@ -96,7 +96,7 @@ TEST(AllLinear, StandsForEveryLinearMapOfTheLayers) {
   const ModelShape shape = find_preset("olmoe-1b-7b");
   AdapterConfig adapter;
   adapter.targets = {"all-linear"};
-  EXPECT_EQ(resolve_targets(shape, adapter), (std::vector<std::string>{"q", "k", "v", "o", "router", "gate", "up", "down"}));
+  EXPECT_EQ(resolve_targets(shape, adapter), (std::vector<std::string>{"o", "q", "k", "v", "router", "gate", "up", "down"}));
   adapter.targets = {"q", "all-linear", "embed"};
   EXPECT_EQ(resolve_targets(shape, adapter).size(), 9U);
 }
