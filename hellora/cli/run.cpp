@@ -66,13 +66,22 @@ std::string indented(const std::string& text) {
   return out + "\n";
 }
 
-/// The same prompt continued by the base and by the adapter as it lies on disk.
-std::string samples(Workspace& space, const Dataset& data, const Path& adapter) {
-  const std::vector<int64_t> prompt = prompt_of(data.examples.front());
-  std::string text = "\nprompt\n" + indented(space.tokenizer->decode(prompt)) + "before\n" + indented(continuation(space, prompt));
+/// The prompts of the first rows, each continued by the base and by the adapter as it lies on disk.
+std::string samples(Workspace& space, const Dataset& data, const Path& adapter, size_t count) {
+  std::vector<std::vector<int64_t>> prompts;
+  std::vector<std::string> before;
+  for (size_t i = 0; i < std::min(count, data.examples.size()); ++i) {
+    prompts.push_back(prompt_of(data.examples[i]));
+    before.push_back(continuation(space, prompts.back()));
+  }
   space.adapter = read_adapter(adapter, space.decoder->shape());
   space.decoder->bind(space.adapter.adapters.get());
-  return text + "after\n" + indented(continuation(space, prompt));
+  std::string text;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    text += "\nprompt\n" + indented(space.tokenizer->decode(prompts[i])) + "before\n" + indented(before[i]) + "after\n" +
+            indented(continuation(space, prompts[i]));
+  }
+  return text;
 }
 
 class Run : public Command {
@@ -102,8 +111,9 @@ class Run : public Command {
       return 0;
     }
     std::cout << summary_table(outcome, prepared.plan);
-    if (!outcome.makes_adapter) return 0;
-    const std::string text = samples(prepared.space, prepared.eval ? *prepared.eval : prepared.train, outcome.adapter);
+    if (!outcome.makes_adapter || config.samples == 0) return 0;
+    const Dataset& rows = prepared.eval ? *prepared.eval : prepared.train;
+    const std::string text = samples(prepared.space, rows, outcome.adapter, static_cast<size_t>(config.samples));
     stop_if_interrupted("stopped in the samples; all results are in " + config.output);
     std::cout << text;
     return 0;

@@ -17,7 +17,7 @@ namespace hellora {
 struct RunConfig {
   std::string recipe = "none", model, output;
   std::vector<std::string> exports;
-  int64_t seed = 0;
+  int64_t seed = 0, samples = 1;
   DataConfig data;
   SelectConfig select;
   AdapterConfig adapter;

@@ -40,7 +40,7 @@ MEMORY = "memory forecast / peak"
 TRANSCRIPT = {
     "evaluation loss before": 0.001, "evaluation loss after": 0.02, "trainable parameters": 0, "with all experts": 0, "raw ratio": 0,
     "quotient of percentages": 0, "coverage per layer (profile)": 2, "coverage at start / end": 2, "training speed": None,
-    MEMORY: None, "time": None, "audit": 0, "adapter": 0, "prompt": 0, "before": None, "after": None,
+    MEMORY: None, "time": None, "audit": 0, "adapter": 0,
 }
 SAME_ROW = {"evaluation loss before": 0}  # with the kernel row of the machine that the transcript is from
 README_ROW = "avx512_bf16"
@@ -65,7 +65,6 @@ MUTATIONS = {
     "a wrong loss before": (r"^(evaluation loss before +\d\.\d)\d", r"\g<1>0", "evaluation loss before: "),
     "a wrong loss after": (r"^(evaluation loss after +)\d", r"\g<1>9", "evaluation loss after: "),
     "a wrong coverage": (r"^(coverage at start / end +)\d", r"\g<1>9", "coverage at start / end: "),
-    "a wrong prompt": (r"16 eggs", "17 eggs", "prompt: "),
     "a wrong label": (r"^audit  ", "verdict", "labels of the transcript"),
     "labels in another order": (r"^(audit .*\n)(adapter .*\n)", r"\2\1", "labels of the transcript"),
 }
