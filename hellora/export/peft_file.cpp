@@ -95,9 +95,8 @@ Tensor PeftFile::load(const std::string& name, const std::vector<int64_t>& shape
 }
 
 FileChange PeftFile::pair(const PairPlace& place) {
-  const auto rank = static_cast<int64_t>(pattern_value(config_.rank_pattern, place.settings, static_cast<double>(config_.rank)));
-  const double alpha = pattern_value(config_.alpha_pattern, place.settings, config_.alpha);
-  if (rank < 1 || rank > INT32_MAX) throw FormatError(where_ + ": the rank of " + place.settings + " is " + std::to_string(rank));
+  const int64_t rank = config_.rank_of(place.settings);
+  const double alpha = config_.alpha_of(place.settings);
   FileChange change;
   at::ScalarType a_stored = at::kFloat;
   change.a_RI = load(factor_name(place, 'A'), {rank * place.experts, place.in}, &a_stored);
