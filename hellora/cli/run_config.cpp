@@ -35,10 +35,11 @@ Fields config_fields(RunConfig* config) {
   fields.add(adapter_fields(&config->adapter));
   fields.add(train_fields(&config->train));
   fields.add(compute_fields(&config->compute));
-  fields.add({free_on_resume(text_field("output", &config->output, "run folder")),
-              free_on_resume(list_field("export", &config->exports, "what `run` writes beside the adapter: peft-full, peft-fused, merged")),
-              free_on_resume(int_field("samples", &config->samples, 0, 16, "rows whose prompt `run` continues at its end, before and after")),
-              int_field("seed", &config->seed, 0, INT64_MAX, "seed of every random number")});
+  fields.add(
+      {free_on_resume(text_field("output", &config->output, "run folder")),
+       free_on_resume(list_field("export", &config->exports, "what `run` writes beside the adapter: peft-full, peft-fused, merged")),
+       free_on_resume(int_field("samples", &config->samples, 0, 16, "rows whose prompt `run` continues at its end, before and after")),
+       int_field("seed", &config->seed, 0, INT64_MAX, "seed of every random number")});
   return fields;
 }
 
