@@ -4,6 +4,7 @@
 #include "hellora/cli/threads.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json_object.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/printable.h"
 #include "hellora/core/text.h"
@@ -101,7 +102,7 @@ void add_generation_ends(const Path& file, std::vector<int64_t>& ids) {
   for (const std::string_view key : {"repetition_penalty", "length_penalty", "encoder_repetition_penalty", "diversity_penalty"}) {
     const Json* value = config.find(key);
     if (value != nullptr && *value != 1)
-      log_warn(file.string() + ": " + std::string(key) + " is " + value->dump() + "; hellora does not apply it");
+      log_warn(file.string() + ": " + std::string(key) + " is " + dump_json(*value) + "; hellora does not apply it");
   }
   config.finish(Unknown::warn);
 }

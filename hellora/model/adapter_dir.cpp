@@ -5,6 +5,7 @@
 
 #include "hellora/core/error.h"
 #include "hellora/core/json_object.h"
+#include "hellora/core/json_text.h"
 #include "hellora/io/paths.h"
 #include "hellora/model/adapter_file.h"
 #include "hellora/model/tensor_io.h"
@@ -165,7 +166,7 @@ void write_adapter(const Path& folder, const AdapterSet& adapters, const Adapter
   Json config = peft_config(settings, origin.base_path, modules);
   config["rank_pattern"] = ranks;
   config["alpha_pattern"] = alphas;
-  write_text_atomic(folder / "adapter_config.json", config.dump(2) + "\n");
+  write_text_atomic(folder / "adapter_config.json", dump_json(config, 2) + "\n");
   Json ours{{"format", kFormat},
             {"version", HELLORA_VERSION},
             {"method", std::string(adapters.method().name)},
@@ -176,7 +177,7 @@ void write_adapter(const Path& folder, const AdapterSet& adapters, const Adapter
   ours["train_on"] = origin.train_on;
   ours["chat_template"] = origin.chat_template;
   ours["run"] = origin.run;
-  write_text_atomic(folder / "hellora.json", ours.dump(1) + "\n");
+  write_text_atomic(folder / "hellora.json", dump_json(ours, 1) + "\n");
 }
 
 LoadedAdapter read_adapter(const Path& folder, const ModelShape& shape, at::ScalarType dtype) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "hellora/core/error.h"
+#include "hellora/core/json_text.h"
 #include "hellora/core/printable.h"
 
 namespace hellora {
@@ -43,7 +44,7 @@ NamePatterns::NamePatterns(const Json& object, double high, bool whole, const st
     if (!(number > 0 && number <= high) || (whole && !value.is_number_integer()))
       throw FormatError(place + " must be " +
                         (whole ? "an integer from 1 to " + std::to_string(static_cast<int64_t>(high))
-                               : "a number above 0, at most " + Json(high).dump()));
+                               : "a number above 0, at most " + dump_json(Json(high))));
     const size_t index = values_.size();
     values_.push_back(number);
     if (is_plain(pattern)) {

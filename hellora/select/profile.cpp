@@ -6,6 +6,7 @@
 #include "hellora/core/error.h"
 #include "hellora/core/hash.h"
 #include "hellora/core/json_object.h"
+#include "hellora/core/json_text.h"
 
 namespace hellora {
 namespace {
@@ -102,8 +103,8 @@ Profile profile_from_json(const Json& json, const std::string& where) {
 }
 
 Profile read_profile(const Path& path) { return profile_from_json(parse_json(read_text(path), path.string()), path.string()); }
-void write_profile(const Path& path, const Profile& profile) { write_text_atomic(path, profile_to_json(profile).dump() + "\n"); }
-std::string profile_hash(const Profile& profile) { return hex64(hash_string(profile_to_json(profile).dump())); }
+void write_profile(const Path& path, const Profile& profile) { write_text_atomic(path, dump_json(profile_to_json(profile)) + "\n"); }
+std::string profile_hash(const Profile& profile) { return hex64(hash_string(dump_json(profile_to_json(profile)))); }
 
 RouteCounter::RouteCounter(std::span<const int64_t> routed, int64_t experts, bool labels_only) : labels_only_(labels_only) {
   for (const int64_t l : routed) {
