@@ -48,7 +48,7 @@ narrow "config"
 
 # Keys and checked files.
 works "a key" config train.lr
-check "a key: default" grep -q "0.0004" "$scratch/out"
+check "a key: default" grep -q "4e-04" "$scratch/out"
 check "a key: other names" grep -q "learning_rate" "$scratch/out"
 works "a key by another name" config learning_rate
 check "another name: the key" grep -q "^train.lr" "$scratch/out"
@@ -96,7 +96,7 @@ printf 'model: %s\ndata: {train: %s}\ntrain: {learning_rate: 1e-3}\nlr: 1e-4\n' 
 refuses 'two.yaml:4: lr sets train.lr to 1e-04, but train.learning_rate' config --check "$scratch/two.yaml"
 printf 'model: null\noutput: ~\ntrain: {lr: null}\n' >"$scratch/null.yaml"
 works "null is the default" config --json --check "$scratch/null.yaml"
-seen "null is the default" 'it["given"] == [] and it["config"]["train.lr"] == "0.0004"'
+seen "null is the default" 'it["given"] == [] and it["config"]["train.lr"] == "4e-04"'
 printf 'a: &x {lr: 1}\ntrain:\n  <<: *x\n' >"$scratch/merge.yaml"
 refuses 'merge.yaml:3: merge keys' config --check "$scratch/merge.yaml"
 printf 'model: %s\nadapter: {targets: [qq]}\n' "$base" >"$scratch/target.yaml"

@@ -43,6 +43,14 @@ stops() {  # pattern, command
   if [ -z "$seen" ]; then pass; else fail "$*" "${seen#; }" "$(head -n 3 "$scratch/err")"; fi
 }
 
+refuses() {  # pattern, command: exit code 2 and one line
+  local wanted=$1
+  shift
+  call "$@"
+  check "$*" test $? -eq 2
+  check "$*: says $wanted" grep -q "^error: .*$wanted" "$scratch/err"
+}
+
 spoiled_models() {
   local bad folder
   echo '{"input_ids": [[5, 6, 7, 8], [9, 10, 11, 12]]}' >"$scratch/ids.json"
@@ -78,14 +86,19 @@ spoiled_adapters() {
       stops 'lora_[AB]' check "${with[@]}"
     done
   done
-  for bad in 1e308 1e60; do  # nothing is stored that is not finite, but no sum is
-    rm -rf "$scratch/bad" && cp -r "$run/adapter" "$scratch/bad"
-    sed -i "s/\"lora_alpha\": [0-9.]*/\"lora_alpha\": $bad/" "$scratch/bad/adapter_config.json"
-    with=(--model "$model" --adapter "$scratch/bad")
-    stops 'scale|not finite|new value' merge "${with[@]}" --out "$out"
-    stops 'scale|not finite|new value' export "${with[@]}" --format peft-full --out "$out"
-    stops 'scale|not finite|new value' check "${with[@]}"
+  # A scale out of any range is refused as bad input; one in range may still make sums that fp32 cannot hold.
+  rm -rf "$scratch/bad" && cp -r "$run/adapter" "$scratch/bad"
+  with=(--model "$model" --adapter "$scratch/bad")
+  for bad in 1e308 1e60; do
+    sed -i "s/\"lora_alpha\": [0-9.e]*/\"lora_alpha\": $bad/" "$scratch/bad/adapter_config.json"
+    refuses lora_alpha merge "${with[@]}" --out "$out"
+    refuses lora_alpha export "${with[@]}" --format peft-full --out "$out"
+    refuses lora_alpha check "${with[@]}"
   done
+  sed -i "s/\"lora_alpha\": [0-9.e]*/\"lora_alpha\": 1e12/" "$scratch/bad/adapter_config.json"
+  poke "$scratch/bad" 'lora_B' all big
+  stops 'not finite|new value' merge "${with[@]}" --out "$out"
+  stops 'not be finite|not finite' export "${with[@]}" --format peft-full --out "$out"
 }
 
 spoiled_results() {

@@ -95,9 +95,9 @@ names() {
     check "output $name: resumes into itself" test -e "$scratch/names/$name/summary.json"
   done
   check "output names: no other folders" test "$(find "$scratch/names" -mindepth 1 -maxdepth 1 -printf x | wc -c)" -eq 11
-  refuse "a name that is not UTF-8" "output: .*is not UTF-8" train "${S[@]}" "output=$scratch/$(printf 'mod\xe8le')"
+  refuse "a name that is not UTF-8" "is not valid UTF-8: output" train "${S[@]}" "output=$scratch/$(printf 'mod\xe8le')"
   cp -r "$model" "$scratch/$(printf 'mod\xe8le')"
-  refuse "a model that is not UTF-8" "model: .*is not UTF-8" train "${S[@]}" "output=$scratch/latin" "model=$scratch/$(printf 'mod\xe8le')"
+  refuse "a model that is not UTF-8" "is not valid UTF-8: model" train "${S[@]}" "output=$scratch/latin" "model=$scratch/$(printf 'mod\xe8le')"
   check "a model that is not UTF-8: nothing is written" test ! -e "$scratch/latin"
 }
 

@@ -2,7 +2,7 @@
 #include "hellora/core/json.h"
 #include "hellora/export/same_settings.h"
 #include "hellora/model/model_files.h"
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {

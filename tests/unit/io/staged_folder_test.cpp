@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "hellora/io/paths.h"
-#include "tests/unit/io/helpers.h"
+#include "tests/support/helpers.h"
 
 namespace hellora::testing {
 namespace {
