@@ -84,7 +84,7 @@ check "chat: what they leave" inspected '[m["role"] for m in it["messages"]] == 
 
 # Ctrl-C stops the answer, and the program answers the next line.
 mkfifo "$scratch/questions"
-"$hellora" chat --quiet --model "$model" --adapter "$run/adapter" --max-new-tokens 1500 --temperature 2 <"$scratch/questions" >"$scratch/answers" 2>"$scratch/err" &
+from_terminal "$hellora" chat --quiet --model "$model" --adapter "$run/adapter" --max-new-tokens 1500 --temperature 2 <"$scratch/questions" >"$scratch/answers" 2>"$scratch/err" &
 talker=$!
 exec 3>"$scratch/questions"
 printf 'Tell me a long story\n' >&3

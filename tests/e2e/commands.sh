@@ -34,7 +34,7 @@ commands_of_the_manual() {  # the first word of each row of the table, and the r
   sed -n 's/^| \(`.*`\) | .*/\1/p' docs/commands.md | grep -oE '`[a-z]+' | tr -d '`' | sort -u
 }
 
-commands_of_the_program() { "$hellora" --help | sed -n '/[Ss]ubcommands:/,$s/^  \([a-z][a-z]*\) .*/\1/p' | sort -u; }
+commands_of_the_program() { "$hellora" --help | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p' | sort -u; }
 
 help_everywhere() {
   check "the manual and --help name the same commands" diff <(commands_of_the_manual) <(commands_of_the_program)
@@ -99,7 +99,7 @@ plans() {
   check "select --rank is in the plan" python3 -c '
 import json, sys
 assert all(layer["ranks"] == [2, 2, 2] for layer in json.load(open(sys.argv[1]))["layers"])' "$scratch/ranked.json"
-  prints "split-half overlap" select --profile "$scratch/base.json" --policy hot --k 3 --out "$scratch/hot.json"
+  prints "split-half overlap" select --profile "$scratch/base.json" --policy hot --k 3 --force --out "$scratch/hot.json"
   check "hot and cold share no expert" python3 -c '
 import json, sys
 hot, cold = (json.load(open(path))["layers"] for path in sys.argv[1:])
@@ -267,7 +267,7 @@ benched() {
 
 # Messages for people go to standard error, and --quiet leaves only errors.
 quiet() {
-  works "select --quiet" select --profile "$scratch/base.json" --policy hot --k 3 --out "$scratch/hot.json" --quiet
+  works "select --quiet" select --profile "$scratch/base.json" --policy hot --k 3 --out "$scratch/hot.json" --force --quiet
   check "--quiet: nothing on standard error" test ! -s "$scratch/err"
   works "train --quiet" train "$scratch/train.yaml" "output=$scratch/silent" train.max_steps=1 --quiet
   check "train --quiet: nothing on standard error" test ! -s "$scratch/err"

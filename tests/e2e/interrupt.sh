@@ -5,12 +5,8 @@ model=$scratch/model
 settings=("model=$model" "data.train=$scratch/train.jsonl" select.mode=warmup select.policy=hot select.k=3 select.fraction=0.3
   adapter.rank=4 adapter.alpha=8 adapter.dropout=0.1 train.lr=5e-3 train.micro_batch_tokens=512 train.grad_accumulation=2 train.max_steps=12)
 
-# Background processes of a script ignore SIGINT and SIGQUIT; this starts one as a terminal would.
 start() {
-  python3 -c 'import os, signal, sys
-for number in (signal.SIGINT, signal.SIGQUIT):
-    signal.signal(number, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])' "$hellora" "$@" >"$scratch/out" 2>"$scratch/err" &
+  from_terminal "$hellora" "$@" >"$scratch/out" 2>"$scratch/err" &
   process=$!
 }
 

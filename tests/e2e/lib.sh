@@ -29,6 +29,14 @@ finish() {
 # Runs the program; its output goes to $scratch/out and $scratch/err.
 call() { "$hellora" "$@" >"$scratch/out" 2>"$scratch/err"; }
 
+# Background processes of a script ignore SIGINT and SIGQUIT; this becomes the command as a terminal would start it.
+from_terminal() {
+  exec python3 -c 'import os, signal, sys
+for number in (signal.SIGINT, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$@"
+}
+
 # A fixture that everything after it needs: without it there is nothing left to check.
 need() {
   call "$@" && return
