@@ -15,7 +15,7 @@
 namespace hellora {
 namespace {
 
-constexpr int64_t kBar = 30;
+constexpr int64_t kBar = 20;
 
 KRow row_of(const Profile& profile, Plan plan) {
   KRow row;

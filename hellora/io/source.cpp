@@ -58,7 +58,7 @@ struct Kind {
   std::string_view magic, name, command;  // IN and OUT stand for the files
 };
 constexpr std::string_view kPandas = "python3 -c \"import pandas; pandas.read_PARSER('IN').to_json('OUT', orient='records', lines=True)\"";
-constexpr std::array<Kind, 9> kKinds = {{
+constexpr std::array<Kind, 8> kKinds = {{
     {"PAR1"sv, "Parquet", kPandas},
     {"ARROW1"sv, "Arrow", "python3 -c \"import datasets; datasets.Dataset.from_file('IN').to_json('OUT')\""},
     {"\xFF\xFF\xFF\xFF"sv, "Arrow", "python3 -c \"import datasets; datasets.Dataset.from_file('IN').to_json('OUT')\""},
@@ -69,7 +69,6 @@ constexpr std::array<Kind, 9> kKinds = {{
      "xz", "xz -dc IN > OUT"},
     {"SQLite format 3"sv, "SQLite", ""},
     {"\x89HDF"sv, "HDF5", ""},
-    {"version https://git-lfs"sv, "Git LFS", ""},
 }};
 
 std::string filled(std::string_view command, const Path& path, std::string_view parser) {
@@ -93,7 +92,6 @@ std::string filled(std::string_view command, const Path& path, std::string_view 
 void refuse_others(const Path& path, std::string_view head) {
   for (const Kind& kind : kKinds) {
     if (!head.starts_with(kind.magic)) continue;
-    if (kind.name == "Git LFS") throw FormatError(path.string() + ": a Git LFS pointer: the file itself was not downloaded (git lfs pull)");
     refuse(path, std::string(kind.name), kind.command, "parquet");
   }
   const size_t first = head.find_first_not_of(" \t\r\n\xEF\xBB\xBF");

@@ -98,7 +98,7 @@ spoiled_adapters() {
   sed -i "s/\"lora_alpha\": [0-9.e]*/\"lora_alpha\": 1e12/" "$scratch/bad/adapter_config.json"
   poke "$scratch/bad" 'lora_B' all big
   stops 'not finite|new value' merge "${with[@]}" --out "$out"
-  stops 'not be finite|not finite' export "${with[@]}" --format peft-full --out "$out"
+  stops 'not be finite|not finite|differs from' export "${with[@]}" --format peft-full --out "$out"
 }
 
 spoiled_results() {

@@ -61,6 +61,8 @@ def write(out, tokenizer, names):
             for tools in (None, chat_snippets.TOOLS):
                 if tools and case not in ("calls", "answered", "turns"):
                     continue
+                if case == "parts":  # an image is refused, and text parts are joined where a template would print the list
+                    continue
                 try:
                     rows = (marked if name in MARKED else by_prefixes)(tokenizer, messages, tools)
                 except Exception:  # the template has no place for it; errors are tested elsewhere

@@ -39,11 +39,11 @@ TEST(Decide, TheTableIsNarrowAndDrawn) {
   const Profile profile = small_profile();
   const std::string table = decide_table(profile, decide_rows(profile, selecting("hot"), 2, 0));
   EXPECT_CONTAINS(table, "63.3 %");
-  EXPECT_CONTAINS(table, "###################...........");
+  EXPECT_CONTAINS(table, "#############.......");
   EXPECT_CONTAINS(table, "75.0 %");
   size_t begin = 0;
   for (size_t end = table.find('\n'); end != std::string::npos; begin = end + 1, end = table.find('\n', begin))
-    EXPECT_LE(end - begin, 110U);
+    EXPECT_LE(end - begin, 103U);
 }
 
 TEST(Decide, AnEmptyHalfIsNotCompared) {

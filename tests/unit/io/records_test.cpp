@@ -97,8 +97,7 @@ TEST(Records, OtherKindsOfFilesAreNamedWithWhatToDo) {
                           "7zXZ",
                           "t.xz"),
                   "xz -dc");
-  EXPECT_CONTAINS(refusal("version https://git-lfs.github.com/spec/v1\noid", "t.jsonl"),
-                  "a Git LFS pointer: the file itself was not downloaded");
+  EXPECT_CONTAINS(refusal("version https://git-lfs.github.com/spec/v1\noid", "t.jsonl"), "a Git LFS pointer: the file was not downloaded");
   EXPECT_CONTAINS(refusal("a,b\n1,2\n", "t.csv"), "t.csv: csv is not read");
   EXPECT_CONTAINS(refusal("a\tb\n", "t.tsv"), "tsv is not read");
   EXPECT_EQ(read("{}\n", "t.csv").size(), 1U);  // records by another name
