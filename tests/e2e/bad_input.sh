@@ -28,7 +28,9 @@ settings=("model=$model" "data.train=$train" "output=$out" train.max_steps=1 ada
 
 command_lines() {
   refuse 'unknown command "trian".*train' trian
-  refuse 'subcommand is required'
+  call
+  check "no command: usage on standard error, exit code 2" test $? -eq 2 -a ! -s "$scratch/out"
+  check "no command: usage" grep -q '^Usage: hellora COMMAND' "$scratch/err"
   refuse 'unknown option --no-such' train "${settings[@]}" --no-such
   refuse 'unknown option --modle.*--model' eval --modle "$model" --data "$train"
   refuse 'unknown option --hto=2.*--hot' bench step --hto=2
@@ -69,7 +71,7 @@ configurations() {
   refuse 'train.max_steps.*"1.5" is not an integer' train "${settings[@]}" train.max_steps=1.5
   refuse 'adapter.rank: 0 ' train "${settings[@]}" adapter.rank=0
   refuse 'adapter.dropout: 1 ' train "${settings[@]}" adapter.dropout=1
-  refuse 'data.packing: yes .*true or false' train "${settings[@]}" data.packing=yes
+  refuse 'data.packing: maybe .*true or false' train "${settings[@]}" data.packing=maybe
   refuse 'train.schedule.*"step".*cosine' train "${settings[@]}" train.schedule=step
   refuse 'recipe.*"helora".*hellora' train "${settings[@]}" recipe=helora
   refuse 'compute.weights.*bf16' train "${settings[@]}" compute.weights=int8
@@ -189,7 +191,7 @@ two|{"text": "a b c"} {"text": "d"}\n|:1: not valid JSON
 duplicate|{"text": "a", "text": "b"}\n|:1: duplicate key "text"
 bytes|{"text": "a b c"}\n{"text": "\xff"}\n|:2: not valid UTF-8
 keys|{"title": "a"}\n|:1: the record has the keys of no known format
-type|{"text": 5}\n|:1: key "text" must be a string
+type|{"text": {"a": 1}}\n|:1: key "text" must be a string
 array|["a"]\n|:1:
 TABLE
   refuse 'data-malformed.jsonl:2: not valid JSON' train "${settings[@]}" "data.eval=$file-malformed.jsonl"
@@ -306,7 +308,7 @@ places() {
   local run=$scratch/good/run
   refuse 'good/run: the output folder is not empty; use --resume.*--overwrite' train "${settings[@]}" "output=$run"
   refuse 'not empty' run "${settings[@]}" "output=$run"
-  refuse 'overwrite empties only folders that hold a run' train "${settings[@]}" "output=$model" --overwrite
+  refuse 'lies inside the output folder' train "${settings[@]}" "output=$model" --overwrite
   # What does not fit is said before anything is loaded, with what would fit.
   refuse 'the run needs about .*, the machine has .*; train.micro_batch_tokens=[0-9]* fits' train "${settings[@]}" train.micro_batch_tokens=16777216
   refuse 'the weights need .*, the machine has .*; fewer --layers' bench step --layers 4096
