@@ -18,7 +18,7 @@ compare() {  # name, model, further settings
     check "$name: $threads threads as one" same_run "$scratch/threads-1" "$scratch/threads-$threads"
     check "$name: $threads threads, the same profile" same_files "$scratch/threads-1" "$scratch/threads-$threads" profile.json
   done
-  check "$name: five lines of metrics" test "$(metrics "$scratch/threads-1" | wc -l)" -eq 5
+  check "$name: seven lines of metrics" test "$(metrics "$scratch/threads-1" | wc -l)" -eq 7  # four steps, evaluations at 0, 2 and 4
 }
 
 rows 1,40 >"$scratch/train.jsonl"
