@@ -200,7 +200,8 @@ class Document:
         self.own_yaml = next((block for block in blocks if block.language == "yaml"), None) if self.is_readme else None
         if self.own_yaml and self.own_yaml.text:
             self.program.write("my.yaml", self.own_yaml.text)
-        rules = {"sh": self.commands, "text": self.transcript, "yaml": self.configuration, "cpp": self.source}
+        rules = {"sh": self.commands, "text": self.transcript, "yaml": self.configuration, "cpp": self.source, "python": self.python,
+                 "console": self.others}
         for block in blocks:
             if block.text is None:
                 self.check(block.line, "block", "does not end")
@@ -216,6 +217,19 @@ class Document:
         """Code that a document shows stands in the program, word for word."""
         files = (path.read_text(encoding="utf-8") for path in sorted((ROOT / "hellora").rglob("*.cpp")))
         self.check(block.line, "cpp block", None if any(block.text.strip() in text for text in files) else "no source file holds this code")
+
+    def python(self, block):
+        """Lines for other programs' Python: that they are Python; the interop tests run what they can of them."""
+        try:
+            compile(block.text, self.name, "exec")
+            self.check(block.line, "python block", None)
+        except SyntaxError as error:
+            self.check(block.line, "python block", str(error))
+
+    def others(self, block):
+        """Commands of programs that are not here: nothing of ours may be among them."""
+        ours = [line for line in block.text.splitlines() if line.split()[:1] in (["hellora"], [PROGRAM])]
+        self.check(block.line, "console block", f"{ours[0]}: put it into a block of kind sh" if ours else None)
 
     def commands(self, block):
         for line, command in commands_in(block):
