@@ -1,6 +1,5 @@
 #include "hellora/data/marks.h"
 
-#include <algorithm>
 #include <array>
 
 #include "hellora/core/error.h"
@@ -15,6 +14,13 @@ struct Mark {
 // OpenAI and Mistral weight; Axolotl train and training; ms-swift loss and loss_scale; ChatGLM loss_mask; torchtune masked.
 constexpr std::array<Mark, 9> kMarks = {
     {{"train"}, {"training"}, {"trainable"}, {"loss"}, {"loss_mask"}, {"loss_weight"}, {"loss_scale"}, {"weight"}, {"masked", true}}};
+
+const Mark* find_mark(std::string_view key) {
+  for (const Mark& mark : kMarks) {
+    if (mark.key == key) return &mark;
+  }
+  return nullptr;
+}
 
 bool read_mark(const Mark& mark, const Json& value, const std::string& where) {
   if (value.is_boolean()) return value.get<bool>() != mark.takes_out;
@@ -37,9 +43,9 @@ void apply_list(const Mark& mark, const Json& list, Conversation& conversation, 
   for (size_t i = 0; i < conversation.messages.size(); ++i) {
     Json& message = conversation.messages[i];
     const bool speaks = message["role"] == "assistant";
-    const std::optional<size_t> number = conversation.place_of(i);
-    if (each ? !number.has_value() : !speaks) continue;
-    const size_t entry = each ? *number : answer++;
+    const std::optional<size_t> number = each ? conversation.place_of(i) : speaks ? std::optional<size_t>(answer++) : std::nullopt;
+    if (!number) continue;
+    const size_t entry = *number;
     const std::string place = where + ": \"" + std::string(mark.key) + "\"[" + std::to_string(entry) + "]";
     const bool learned = read_mark(mark, list[entry], place);
     if (!learned || !speaks) message["train"] = learned;
@@ -48,17 +54,13 @@ void apply_list(const Mark& mark, const Json& list, Conversation& conversation, 
 
 }  // namespace
 
-bool is_mark(std::string_view key) {
-  return std::any_of(kMarks.begin(), kMarks.end(), [&](const Mark& mark) { return mark.key == key; });
-}
+bool is_mark(std::string_view key) { return find_mark(key) != nullptr; }
 
 std::optional<bool> learned_mark(const Json& object, const std::string& where) {
   std::optional<bool> out;
   for (const auto& [key, value] : object.items()) {
-    if (value.is_null()) continue;
-    for (const Mark& mark : kMarks) {
-      if (mark.key == key) out = read_mark(mark, value, where) && out.value_or(true);
-    }
+    const Mark* mark = value.is_null() ? nullptr : find_mark(key);
+    if (mark != nullptr) out = read_mark(*mark, value, where) && out.value_or(true);
   }
   return out;
 }
@@ -67,8 +69,8 @@ bool is_trained(const Json& message, const std::string& where) { return learned_
 
 void apply_record_marks(const Json& record, Conversation& conversation, const std::string& where) {
   for (const auto& [key, value] : record.items()) {
-    const auto* mark = std::find_if(kMarks.begin(), kMarks.end(), [&](const Mark& one) { return one.key == key; });
-    if (mark == kMarks.end() || value.is_null()) continue;
+    const Mark* mark = find_mark(key);
+    if (mark == nullptr || value.is_null()) continue;
     if (!value.is_array()) {
       if (read_mark(*mark, value, where)) continue;
       for (Json& message : conversation.messages) message["train"] = false;

@@ -89,7 +89,10 @@ void RecordReader::read_element(std::string& record) {
   record.clear();
   begin_ = at_line_;
   Nesting nesting;
-  for (std::optional<char> c = peek(); c; c = peek()) {
+  while (true) {
+    const std::optional<char> next = peek();
+    if (!next) break;
+    const char c = *next;
     const bool outside = nesting.depth == 0 && !nesting.in_string;
     if (outside && (c == ',' || c == ']')) {
       while (!record.empty() && is_blank(record.back())) record.pop_back();
@@ -99,9 +102,9 @@ void RecordReader::read_element(std::string& record) {
     if (record.size() == longest_) {
       throw FormatError(path_.string() + ":" + std::to_string(begin_) + ": a record longer than " + std::to_string(longest_) + " bytes");
     }
-    nesting.take(*c);
-    record += *c;
-    at_line_ += *c == '\n' ? 1 : 0;
+    nesting.take(c);
+    record += c;
+    at_line_ += c == '\n' ? 1 : 0;
     ++at_;
   }
   malformed("the file ends inside of the record that begins at line " + std::to_string(begin_));
