@@ -65,7 +65,7 @@ bool print_file(const std::string& path, int stream) {
 
 /// A waiting thread of libgomp spins for 300,000 rounds by default, some ten milliseconds in which it takes the core from whoever has work.
 /// libgomp reads its environment while it is loaded: later is too late.
-constexpr const char* kSpinRounds = "1000";
+constexpr const char* kSpinRounds = "600";  // measured: docs/decisions/0005-launcher.md
 
 void wait_politely() {
   if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", kSpinRounds, 0);
