@@ -51,7 +51,7 @@ class Answer {
   void take(const std::string& more) {
     if (ended_) return;
     text_ += more;
-    const size_t at = end_.empty() ? std::string::npos : text_.find(end_);
+    const size_t at = end_.empty() ? std::string::npos : text_.find(end_, shown_);  // what was shown holds no beginning of it
     if (at != std::string::npos) {
       text_.resize(at);
       ended_ = true;
