@@ -33,7 +33,7 @@ class Attention {
   std::string fault() {
     forward();
     backward();
-    const Stretch last = documents_.back(), whole{0, last.length};
+    const RowRange last = documents_.back(), whole{0, last.length};
     AttentionShape one{last.length, 1, 1, kHeadWidth, kHeadWidth, shape_.scale, 0};
     std::vector<double> want[8], lse(static_cast<size_t>(last.length));
     const auto place = [&](int i) { return Heads<double>{want[i].data(), kHeadWidth, kHeadWidth}; };
@@ -62,7 +62,7 @@ class Attention {
   /// Of the scores that a row sees: two products forward, five with the gradients (those computed twice do not count).
   double flops(int64_t products) const {
     double seen = 0;
-    for (const Stretch& one : documents_) seen += static_cast<double>(one.length * (one.length + 1) / 2);
+    for (const RowRange& one : documents_) seen += static_cast<double>(one.length * (one.length + 1) / 2);
     return static_cast<double>(2 * products * kRow) * seen;
   }
 
@@ -74,7 +74,7 @@ class Attention {
 
   Math math_;
   AttentionShape shape_;
-  std::vector<Stretch> documents_;
+  std::vector<RowRange> documents_;
   float *part_[8], *lse_;
 };
 

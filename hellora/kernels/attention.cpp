@@ -42,7 +42,7 @@ template <class Real>
 struct Work {
   Math math;
   const AttentionShape& shape;
-  Stretch document;
+  RowRange document;
   const Primitives<Real>& prim = primitives<Real>();
 
   Store store() const { return math == Math::bf16 ? Store::bf16 : kStoreOf<Real>; }
@@ -126,7 +126,7 @@ Scratch& own_scratch() {
 
 /// Runs body(work, key head) for every document and key head.
 template <class Real, class Body>
-void for_tasks(Math math, const AttentionShape& shape, std::span<const Stretch> documents, const Body& body) {
+void for_tasks(Math math, const AttentionShape& shape, std::span<const RowRange> documents, const Body& body) {
   const auto tasks = static_cast<int64_t>(documents.size()) * shape.key_heads;
 #pragma omp parallel for schedule(dynamic)
   for (int64_t t = 0; t < tasks; ++t) {
@@ -288,7 +288,7 @@ void backward_keys(const Work<Real>& work, const Head<Real>& h, int64_t key_head
 }  // namespace
 
 template <class Real>
-void attention_forward(Math math, const AttentionShape& shape, std::span<const Stretch> documents, const AttentionInputs<Real>& in,
+void attention_forward(Math math, const AttentionShape& shape, std::span<const RowRange> documents, const AttentionInputs<Real>& in,
                        Heads<Real> out, Real* lse) {
   for_tasks<Real>(math, shape, documents, [&](const Work<Real>& work, int64_t key_head) {
     const int64_t widest = padded(std::max(shape.width, shape.value_width)), block = kRows * (2 * widest + 2 * kKeys) + 64;
@@ -300,10 +300,10 @@ void attention_forward(Math math, const AttentionShape& shape, std::span<const S
 }
 
 template <class Real>
-void attention_backward(Math math, const AttentionShape& shape, std::span<const Stretch> documents, const AttentionInputs<Real>& in,
+void attention_backward(Math math, const AttentionShape& shape, std::span<const RowRange> documents, const AttentionInputs<Real>& in,
                         Heads<const Real> out, Heads<const Real> dout, const Real* lse, Heads<Real> dq, Heads<Real> dk, Heads<Real> dv) {
   for_tasks<Real>(math, shape, documents, [&](const Work<Real>& work, int64_t key_head) {
-    const Stretch document = work.document;
+    const RowRange document = work.document;
     const int64_t widest = padded(std::max(shape.width, shape.value_width));
     const int64_t reals = kRows * (4 * widest + 3 * kKeys) + document.length + 256;
     Arena arena(own_scratch(), 4 * work.factor_bytes(widest) + reals * static_cast<int64_t>(sizeof(Real)));
@@ -327,13 +327,13 @@ void attention_backward(Math math, const AttentionShape& shape, std::span<const 
   });
 }
 
-template void attention_forward<float>(Math, const AttentionShape&, std::span<const Stretch>, const AttentionInputs<float>&, Heads<float>,
+template void attention_forward<float>(Math, const AttentionShape&, std::span<const RowRange>, const AttentionInputs<float>&, Heads<float>,
                                        float*);
-template void attention_backward<float>(Math, const AttentionShape&, std::span<const Stretch>, const AttentionInputs<float>&,
+template void attention_backward<float>(Math, const AttentionShape&, std::span<const RowRange>, const AttentionInputs<float>&,
                                         Heads<const float>, Heads<const float>, const float*, Heads<float>, Heads<float>, Heads<float>);
-template void attention_forward<double>(Math, const AttentionShape&, std::span<const Stretch>, const AttentionInputs<double>&,
+template void attention_forward<double>(Math, const AttentionShape&, std::span<const RowRange>, const AttentionInputs<double>&,
                                         Heads<double>, double*);
-template void attention_backward<double>(Math, const AttentionShape&, std::span<const Stretch>, const AttentionInputs<double>&,
+template void attention_backward<double>(Math, const AttentionShape&, std::span<const RowRange>, const AttentionInputs<double>&,
                                          Heads<const double>, Heads<const double>, const double*, Heads<double>, Heads<double>,
                                          Heads<double>);
 

@@ -7,7 +7,7 @@
 namespace hellora::kernels {
 
 /// Rows [start, start + length) of the batch.
-struct Stretch {
+struct RowRange {
   int64_t start = 0, length = 0;
 };
 
@@ -33,12 +33,12 @@ struct AttentionInputs {
 /// out (T, A, W) and the logarithm of each softmax's sum, lse (A, T). The products are computed as `math` says, all else in Real.
 /// The same bytes for any number of threads.
 template <class Real>
-void attention_forward(Math math, const AttentionShape& shape, std::span<const Stretch> documents, const AttentionInputs<Real>& in,
+void attention_forward(Math math, const AttentionShape& shape, std::span<const RowRange> documents, const AttentionInputs<Real>& in,
                        Heads<Real> out, Real* lse);
 
 /// Adds to dk and dv, writes dq; `out` and `lse` are those of attention_forward.
 template <class Real>
-void attention_backward(Math math, const AttentionShape& shape, std::span<const Stretch> documents, const AttentionInputs<Real>& in,
+void attention_backward(Math math, const AttentionShape& shape, std::span<const RowRange> documents, const AttentionInputs<Real>& in,
                         Heads<const Real> out, Heads<const Real> dout, const Real* lse, Heads<Real> dq, Heads<Real> dk, Heads<Real> dv);
 
 }  // namespace hellora::kernels

@@ -62,7 +62,7 @@ std::vector<Tensor> project(const Tensor& x_TD, std::span<const Slot> slots, con
 }
 
 Tensor attend_batch(const Tensor& q_TAC, const Tensor& k_TGC, const Tensor& v_TGC, const AttentionBlock& block) {
-  std::vector<Stretch> documents;
+  std::vector<RowRange> documents;
   for (const Segment& segment : block.batch.segments) documents.push_back({segment.start, segment.length});
   return attend_documents(q_TAC, k_TGC, v_TGC, documents, block.compute, block.rule());
 }

@@ -25,7 +25,7 @@ Heads<Real> mutable_heads(Tensor& x_TAC) {
 Tensor readable(const Tensor& x_TAC) { return x_TAC.stride(2) == 1 ? x_TAC : x_TAC.contiguous(); }
 
 struct Call {
-  std::vector<Stretch> documents;
+  std::vector<RowRange> documents;
   double scale = 1;
   int64_t window = 0;
   Compute compute;
@@ -87,7 +87,7 @@ class Attend : public torch::autograd::Function<Attend> {
 
 }  // namespace
 
-Tensor attend_documents(const Tensor& q_TAC, const Tensor& k_TGC, const Tensor& v_TGW, std::span<const Stretch> documents,
+Tensor attend_documents(const Tensor& q_TAC, const Tensor& k_TGC, const Tensor& v_TGW, std::span<const RowRange> documents,
                         const Compute& compute, const AttentionRule& rule) {
   Call call{{documents.begin(), documents.end()},
             rule.scale > 0 ? rule.scale : 1 / std::sqrt(static_cast<double>(q_TAC.size(2))),

@@ -9,7 +9,7 @@
 
 namespace hellora {
 
-using kernels::Stretch;
+using kernels::RowRange;
 
 /// How scores become weights.
 struct AttentionRule {
@@ -18,7 +18,7 @@ struct AttentionRule {
 };
 
 /// (T, A · W). q: (T, A, C); k: (T, G, C); v: (T, G, W), G a divisor of A. Softmax in the type of q.
-Tensor attend_documents(const Tensor& q_TAC, const Tensor& k_TGC, const Tensor& v_TGW, std::span<const Stretch> documents,
+Tensor attend_documents(const Tensor& q_TAC, const Tensor& k_TGC, const Tensor& v_TGW, std::span<const RowRange> documents,
                         const Compute& compute, const AttentionRule& rule = {});
 
 }  // namespace hellora

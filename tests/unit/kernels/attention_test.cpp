@@ -16,14 +16,14 @@ using testing::random_floats;
 
 struct Case {
   AttentionShape shape;
-  std::vector<Stretch> documents;
+  std::vector<RowRange> documents;
 };
 
 /// A row's weights of one head, and its output.
 std::vector<double> plain_out(const Case& c, const std::vector<float>& q, const std::vector<float>& k, const std::vector<float>& v) {
   const AttentionShape& s = c.shape;
   std::vector<double> out(static_cast<size_t>(s.rows * s.heads * s.value_width));
-  for (const Stretch& d : c.documents) {
+  for (const RowRange& d : c.documents) {
     for (int64_t row = 0; row < d.length * s.heads; ++row) {
       const int64_t i = row / s.heads, h = row % s.heads, g = h / (s.heads / s.key_heads);
       std::vector<double> weight;

@@ -9,9 +9,9 @@ namespace {
 
 using namespace testing;
 
-Tensor plain(const Tensor& q, const Tensor& k, const Tensor& v, const std::vector<Stretch>& documents, const AttentionRule& rule = {}) {
+Tensor plain(const Tensor& q, const Tensor& k, const Tensor& v, const std::vector<RowRange>& documents, const AttentionRule& rule = {}) {
   std::vector<Tensor> parts;
-  for (const Stretch& one : documents) {
+  for (const RowRange& one : documents) {
     const auto heads = [&](const Tensor& x) { return x.narrow(0, one.start, one.length).transpose(0, 1); };
     const int64_t repeat = q.size(1) / k.size(1);
     const Tensor keys = heads(k).repeat_interleave(repeat, 0), values = heads(v).repeat_interleave(repeat, 0);
@@ -27,7 +27,7 @@ Tensor plain(const Tensor& q, const Tensor& k, const Tensor& v, const std::vecto
 }
 
 TEST(AttendDocuments, EqualsPlainAttentionWithGradients) {
-  const std::vector<Stretch> documents = {{0, 5}, {5, 1}, {6, 14}};
+  const std::vector<RowRange> documents = {{0, 5}, {5, 1}, {6, 14}};
   for (const int64_t groups : {4, 2, 1}) {
     const Tensor q = random_leaf({20, 4, 8}, 1), k = random_leaf({20, groups, 8}, 2), v = random_leaf({20, groups, 8}, 3);
     const Tensor got = attend_documents(q, k, v, documents, {}), want = plain(q, k, v, documents), c = random_tensor({20, 32}, 4);
@@ -39,7 +39,7 @@ TEST(AttendDocuments, EqualsPlainAttentionWithGradients) {
 
 /// Windows that are longer than a document, that cut it, and documents of several pieces; values narrower than keys; a scale.
 TEST(AttendDocuments, WindowsScalesAndNarrowValues) {
-  const std::vector<Stretch> documents = {{0, 3}, {3, 40}, {43, 1100}};
+  const std::vector<RowRange> documents = {{0, 3}, {3, 40}, {43, 1100}};
   for (const AttentionRule& rule : {AttentionRule{0.7, 0}, AttentionRule{0, 4}, AttentionRule{0.3, 2}, AttentionRule{0, 600}}) {
     SCOPED_TRACE(rule.window);
     const Tensor q = random_leaf({1143, 4, 6}, 1), k = random_leaf({1143, 2, 6}, 2), v = random_leaf({1143, 2, 5}, 3);
@@ -54,7 +54,7 @@ TEST(AttendDocuments, WindowsScalesAndNarrowValues) {
 /// Every kernel row in fp32 and, where it has them, bf16 products; several blocks of rows and of keys, widths that are not
 /// whole panels, the same bytes for any number of threads.
 TEST(AttendDocuments, EveryKernelRowIsCloseToPlainAttention) {
-  const std::vector<Stretch> documents = {{0, 1}, {1, 70}, {71, 530}};
+  const std::vector<RowRange> documents = {{0, 1}, {1, 70}, {71, 530}};
   const std::string before(kernels::active_row().name);
   const Tensor q = random_leaf({601, 4, 40}, 1, at::kFloat), k = random_leaf({601, 2, 40}, 2, at::kFloat),
                v = random_leaf({601, 2, 24}, 3, at::kFloat), c = random_tensor({601, 96}, 4, at::kFloat);
@@ -87,7 +87,7 @@ TEST(AttendDocuments, EveryKernelRowIsCloseToPlainAttention) {
 }
 
 TEST(AttendDocuments, SavedInBf16IsClose) {
-  const std::vector<Stretch> documents = {{0, 20}};
+  const std::vector<RowRange> documents = {{0, 20}};
   const Tensor q = random_leaf({20, 4, 8}, 1, at::kFloat), k = random_leaf({20, 4, 8}, 2, at::kFloat),
                v = random_leaf({20, 4, 8}, 3, at::kFloat);
   const Tensor c = random_tensor({20, 32}, 4, at::kFloat);
