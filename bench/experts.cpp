@@ -24,7 +24,7 @@ int64_t skewed_rows(int64_t expert) {
 }  // namespace
 
 std::vector<Packed> expert_weights() {
-  const int64_t one = Packed{nullptr, Store::bf16, kExpertWidth, kWidth}.bytes();
+  const int64_t one = Packed{nullptr, WeightType::bf16, kExpertWidth, kWidth}.bytes();
   static const Block block = [one] {
     Block fresh(static_cast<size_t>(one * kExperts));
     auto* words = reinterpret_cast<uint16_t*>(fresh.data());
@@ -33,7 +33,7 @@ std::vector<Packed> expert_weights() {
     return fresh;
   }();
   std::vector<Packed> weights;
-  for (int64_t e = 0; e < kExperts; ++e) weights.push_back({block.data() + e * one, Store::bf16, kExpertWidth, kWidth});
+  for (int64_t e = 0; e < kExperts; ++e) weights.push_back({block.data() + e * one, WeightType::bf16, kExpertWidth, kWidth});
   return weights;
 }
 

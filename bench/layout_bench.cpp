@@ -64,7 +64,7 @@ class Packing {
 class Transposition {
  public:
   /// fp32 weights are the same bits, read as half as many rows.
-  Transposition(const KernelRow& row, Store store) : prim_(*row.f32), weights_(expert_weights()) {
+  Transposition(const KernelRow& row, WeightType store) : prim_(*row.f32), weights_(expert_weights()) {
     for (Packed& w : weights_) w = {w.data, store, w.n * 2 / store_bytes(store), w.k};
   }
 
@@ -118,7 +118,7 @@ Body packing(Math math, bool cached) {
   };
 }
 
-Body transposition(Store store) {
+Body transposition(WeightType store) {
   return [=](benchmark::State& state, const KernelRow& row) {
     const Transposition transposition(row, store);
     if (refuse(state, transposition.fault())) return;
@@ -136,8 +136,8 @@ void add_layout() {
     add_benchmark("pack", *row, "bf16/memory", packing(Math::bf16, false));
     add_benchmark("pack", *row, "fp32/cached", packing(Math::full, true));
     add_benchmark("pack", *row, "fp32/memory", packing(Math::full, false));
-    add_benchmark("transpose", *row, "bf16/memory", transposition(Store::bf16));
-    add_benchmark("transpose", *row, "fp32/memory", transposition(Store::f32));
+    add_benchmark("transpose", *row, "bf16/memory", transposition(WeightType::bf16));
+    add_benchmark("transpose", *row, "fp32/memory", transposition(WeightType::f32));
   }
 }
 

@@ -52,7 +52,7 @@ class Outer {
       a.push_back(left_[r * height_ + i]);
       b.insert(b.end(), right_ + r * kWidth + panel * kPanel, right_ + r * kWidth + (panel + 1) * kPanel);
     }
-    const Segment segment{a.data(), 1, b.data(), Store::f64, count};
+    const Segment segment{a.data(), 1, b.data(), WeightType::f64, count};
     std::array<double, kPanel> want{};
     reference_f64().tile(Math::full, 1, &segment, 1, want.data(), kPanel, false);
     for (int64_t j = 0; j < kPanel; ++j) {

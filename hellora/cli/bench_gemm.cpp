@@ -36,7 +36,7 @@ struct Problem {
 
   Problem(const GemmOptions& o, Math m) : rows(o.rows * o.experts), groups(o.experts), in(o.in), out(o.out), math(m) {
     for (int64_t g = 0; g <= groups; ++g) offsets.push_back(g * o.rows);
-    const int64_t one = Packed{nullptr, Store::bf16, out, in}.bytes();
+    const int64_t one = Packed{nullptr, WeightType::bf16, out, in}.bytes();
     weights = Block(static_cast<size_t>(one * groups));
     x = Block(static_cast<size_t>(rows * in * 4));
     y = Block(static_cast<size_t>(rows * out * 4));
@@ -45,7 +45,7 @@ struct Problem {
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < one * groups / 2; ++i)
       words[i] = round_bf16(static_cast<float>((i * 2654435761LL >> 8) & 0xFFFF) / 65536.0F - 0.5F);
-    for (int64_t g = 0; g < groups; ++g) w.push_back({weights.data() + g * one, Store::bf16, out, in});
+    for (int64_t g = 0; g < groups; ++g) w.push_back({weights.data() + g * one, WeightType::bf16, out, in});
     for (int64_t i = 0; i < rows * in; ++i) x_data()[i] = static_cast<float>((i * 40503 >> 4) & 0xFF) / 256.0F - 0.5F;
   }
 

@@ -15,7 +15,7 @@ constexpr int64_t kRows = 64;   // of a block: shares each panel that it reads
 constexpr int64_t kKeys = 256;  // columns of a block of scores: small enough for the L2 cache, large enough to add up rarely
 
 template <class Real>
-constexpr Store kStoreOf = sizeof(Real) == 8 ? Store::f64 : Store::f32;
+constexpr WeightType kStoreOf = sizeof(Real) == 8 ? WeightType::f64 : WeightType::f32;
 
 /// Memory of one task, handed out front to back.
 class Arena {
@@ -45,7 +45,7 @@ struct Work {
   RowRange document;
   const Primitives<Real>& prim = primitives<Real>();
 
-  Store store() const { return math == Math::bf16 ? Store::bf16 : kStoreOf<Real>; }
+  WeightType store() const { return math == Math::bf16 ? WeightType::bf16 : kStoreOf<Real>; }
 
   Factor make_factor(Heads<const Real> source, int64_t head, int64_t width, Arena& arena) const {
     const int64_t length = document.length;

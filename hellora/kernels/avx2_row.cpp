@@ -24,7 +24,7 @@ void half_segment(const Segment& s, int64_t column, __m256 (&acc)[MR][2]) {
     }
     a += s.a_step;
   };
-  if (s.store == Store::f32) {
+  if (s.store == WeightType::f32) {
     const auto* b = static_cast<const float*>(s.b) + column;
     for (int64_t k = 0; k < s.k; ++k, b += kPanel) multiply(_mm256_load_ps(b), _mm256_load_ps(b + 8));
     return;
@@ -99,7 +99,7 @@ void pack_panel(Math math, int rows, const float* const* source, int64_t k, int6
 /// (n, k) of each 32 x 32 block to (k, n), through a block that stays in L1.
 void transpose_panels(const Packed& w, int64_t column, int64_t first, int64_t count, void* out) {
   for (int64_t p = 0; p < count; ++p) {
-    if (w.store == Store::f32) {
+    if (w.store == WeightType::f32) {
       const auto* in = reinterpret_cast<const float*>(w.panel(first + p)) + column * kPanel;
       auto* to = static_cast<float*>(out) + p * kPanel * kPanel;
       for (int64_t n = 0; n < kPanel; ++n) {

@@ -107,7 +107,7 @@ template <int MR>
 void f32_tile(const Segment* segments, int count, float* c, int64_t ldc, bool add) {
   tile_of<MR>(c, ldc, add, [&](__m512(&acc)[MR][2]) {
     for (int64_t i = 0; i < count; ++i) {
-      if (segments[i].store == Store::bf16) {
+      if (segments[i].store == WeightType::bf16) {
         f32_segment_bf16<MR>(segments[i], acc);
       } else {
         f32_segment_f32<MR>(segments[i], acc);
@@ -232,7 +232,7 @@ inline void transpose_bf16_block(const char* in, char* out, __m512i low, __m512i
 
 void transpose_panels(const Packed& w, int64_t column, int64_t first, int64_t count, void* out) {
   auto* target = static_cast<char*>(out);
-  if (w.store == Store::f32) {
+  if (w.store == WeightType::f32) {
     for (int64_t p = 0; p < count; ++p) {
       const auto* in = reinterpret_cast<const float*>(w.panel(first + p)) + column * kPanel;
       for (int64_t q = 0; q < 4; ++q) {  // quarters: (16 k) x (16 n)

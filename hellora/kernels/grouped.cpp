@@ -127,7 +127,7 @@ void Operand<Real>::fill(size_t tile, int64_t at, const Real* const* rows, int64
 }
 
 template <class Real>
-Segment Operand<Real>::segment(size_t tile, int64_t at, int64_t k, const void* panel, Store store) const {
+Segment Operand<Real>::segment(size_t tile, int64_t at, int64_t k, const void* panel, WeightType store) const {
   const int64_t begin = strips_[tile] + at * tiles_[tile].rows * operand_bytes(math_, sizeof(Real));
   return {data_ + begin, tiles_[tile].rows, panel, store, k};
 }
@@ -280,7 +280,7 @@ void add_outer(std::span<const int64_t> offsets, const Rows<Real>& left, int64_t
   const auto groups = static_cast<int64_t>(offsets.size()) - 1;
   const int64_t panels = (n + kPanel - 1) / kPanel;
   const Primitives<Real>& prim = primitives<Real>();
-  const Store store = sizeof(Real) == 8 ? Store::f64 : Store::f32;
+  const WeightType store = sizeof(Real) == 8 ? WeightType::f64 : WeightType::f32;
   const std::array<int64_t, 2> whole = {0, m};
   const std::vector<RowTile> parts = cut_rows(whole, prim.tile_rows(Math::full));
 #pragma omp parallel for schedule(dynamic)

@@ -50,7 +50,7 @@ class Operand {
   void fill(size_t tile, int64_t at, const Real* const* rows, int64_t k, int64_t padded) const;
 
   /// The segment of columns [at, at + k) of a tile, against a panel.
-  Segment segment(size_t tile, int64_t at, int64_t k, const void* panel, Store store) const;
+  Segment segment(size_t tile, int64_t at, int64_t k, const void* panel, WeightType store) const;
 
  private:
   Math math_;

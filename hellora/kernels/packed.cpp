@@ -7,25 +7,25 @@
 namespace hellora::kernels {
 namespace {
 
-double read_element(const void* data, Store store, int64_t i) {
+double read_element(const void* data, WeightType store, int64_t i) {
   switch (store) {
-    case Store::bf16: return widen_bf16(static_cast<const uint16_t*>(data)[i]);
-    case Store::f32: return static_cast<const float*>(data)[i];
-    case Store::f64: return static_cast<const double*>(data)[i];
+    case WeightType::bf16: return widen_bf16(static_cast<const uint16_t*>(data)[i]);
+    case WeightType::f32: return static_cast<const float*>(data)[i];
+    case WeightType::f64: return static_cast<const double*>(data)[i];
   }
   return 0;
 }
 
-void write_element(void* data, Store store, int64_t i, double value) {
+void write_element(void* data, WeightType store, int64_t i, double value) {
   switch (store) {
-    case Store::bf16: static_cast<uint16_t*>(data)[i] = round_bf16(static_cast<float>(value)); return;
-    case Store::f32: static_cast<float*>(data)[i] = static_cast<float>(value); return;
-    case Store::f64: static_cast<double*>(data)[i] = value; return;
+    case WeightType::bf16: static_cast<uint16_t*>(data)[i] = round_bf16(static_cast<float>(value)); return;
+    case WeightType::f32: static_cast<float*>(data)[i] = static_cast<float>(value); return;
+    case WeightType::f64: static_cast<double*>(data)[i] = value; return;
   }
 }
 
 /// Position of (column k, row n of 32) in a panel.
-int64_t slot(Store store, int64_t k, int64_t n) { return store == Store::bf16 ? (k / 2 * kPanel + n) * 2 + k % 2 : k * kPanel + n; }
+int64_t slot(WeightType store, int64_t k, int64_t n) { return store == WeightType::bf16 ? (k / 2 * kPanel + n) * 2 + k % 2 : k * kPanel + n; }
 
 /// The common case, bf16 to bf16 without a scale: bits are moved, not read as numbers.
 void pack_bits(const Plain& source, const Packed& packed, int64_t p, uint16_t* panel) {
@@ -68,16 +68,16 @@ void pack_any(const Plain& source, double scale, const Packed& packed, int64_t p
 }  // namespace
 
 void pack_matrix(const Plain& source, double scale, const Packed& packed, void* out) {
-  const bool bits = source.store == Store::bf16 && packed.store == Store::bf16 && scale == 1.0;
-  const bool from_f32 = source.store == Store::f32;
+  const bool bits = source.store == WeightType::bf16 && packed.store == WeightType::bf16 && scale == 1.0;
+  const bool from_f32 = source.store == WeightType::f32;
 #pragma omp parallel for schedule(static) if (packed.bytes() > (1 << 18))
   for (int64_t p = 0; p < packed.panels(); ++p) {
     std::byte* panel = static_cast<std::byte*>(out) + p * packed.panel_bytes();
     if (bits) {
       pack_bits(source, packed, p, reinterpret_cast<uint16_t*>(panel));
-    } else if (from_f32 && packed.store == Store::bf16) {
+    } else if (from_f32 && packed.store == WeightType::bf16) {
       pack_same<float>(source, static_cast<float>(scale), packed, p, reinterpret_cast<uint16_t*>(panel));
-    } else if (from_f32 && packed.store == Store::f32) {
+    } else if (from_f32 && packed.store == WeightType::f32) {
       pack_same<float>(source, static_cast<float>(scale), packed, p, reinterpret_cast<float*>(panel));
     } else {
       pack_any(source, scale, packed, p, panel);

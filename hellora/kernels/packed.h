@@ -9,9 +9,9 @@ namespace hellora::kernels {
 
 inline constexpr int64_t kPanel = 32;
 
-enum class Store : uint8_t { bf16, f32, f64 };
+enum class WeightType : uint8_t { bf16, f32, f64 };
 
-inline int64_t store_bytes(Store store) { return store == Store::bf16 ? 2 : store == Store::f32 ? 4 : 8; }
+inline int64_t store_bytes(WeightType store) { return store == WeightType::bf16 ? 2 : store == WeightType::f32 ? 4 : 8; }
 inline int64_t round_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 /// Columns that n values take in packed form.
 inline int64_t padded(int64_t n) { return round_up(n, kPanel); }
@@ -20,7 +20,7 @@ inline int64_t padded(int64_t n) { return round_up(n, kPanel); }
 /// Both sizes are padded with zeros to multiples of 32.
 struct Packed {
   const void* data = nullptr;
-  Store store = Store::f32;
+  WeightType store = WeightType::f32;
   int64_t n = 0, k = 0;  // true sizes
 
   int64_t panels() const { return round_up(n, kPanel) / kPanel; }
@@ -33,7 +33,7 @@ struct Packed {
 /// A matrix in ordinary memory: element (i, j) of W is at data[i * row + j * column]. bf16 elements are raw 16-bit words.
 struct Plain {
   const void* data = nullptr;
-  Store store = Store::f32;
+  WeightType store = WeightType::f32;
   int64_t row = 0, column = 1;
 };
 

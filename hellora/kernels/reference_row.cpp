@@ -11,11 +11,11 @@ namespace {
 
 /// Element (column k, row n) of a panel.
 template <class Real>
-Real panel_value(const void* panel, Store store, int64_t k, int64_t n) {
+Real panel_value(const void* panel, WeightType store, int64_t k, int64_t n) {
   switch (store) {
-    case Store::bf16: return widen_bf16(static_cast<const uint16_t*>(panel)[(k / 2 * kPanel + n) * 2 + k % 2]);
-    case Store::f32: return static_cast<Real>(static_cast<const float*>(panel)[k * kPanel + n]);
-    case Store::f64: return static_cast<Real>(static_cast<const double*>(panel)[k * kPanel + n]);
+    case WeightType::bf16: return widen_bf16(static_cast<const uint16_t*>(panel)[(k / 2 * kPanel + n) * 2 + k % 2]);
+    case WeightType::f32: return static_cast<Real>(static_cast<const float*>(panel)[k * kPanel + n]);
+    case WeightType::f64: return static_cast<Real>(static_cast<const double*>(panel)[k * kPanel + n]);
   }
   return 0;
 }
@@ -75,7 +75,7 @@ void transpose(const Packed& w, int64_t column, int64_t first, int64_t count, vo
       for (int64_t k = 0; k < kPanel; ++k) {
         const int64_t i = p * kPanel + n;  // position along the new panel's columns
         const void* panel = w.panel(first + p);
-        if (w.store == Store::bf16) {
+        if (w.store == WeightType::bf16) {
           static_cast<uint16_t*>(out)[(i / 2 * kPanel + k) * 2 + i % 2] =
               static_cast<const uint16_t*>(panel)[((column + k) / 2 * kPanel + n) * 2 + (column + k) % 2];
         } else {

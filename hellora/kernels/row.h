@@ -28,7 +28,7 @@ struct Segment {
   const void* a = nullptr;
   int64_t a_step = 0;
   const void* b = nullptr;
-  Store store = Store::f32;
+  WeightType store = WeightType::f32;
   int64_t k = 0;
   Ahead ahead{};
 };

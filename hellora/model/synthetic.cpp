@@ -13,7 +13,7 @@ constexpr double kDeviation = 0.02;
 constexpr double kResidual = 8;  // what the layers add must not drown the constant feature that steers the router
 
 /// Uniform values of the given deviation, in the packed layout: the order of elements does not matter.
-kernels::Packed random_matrix(FrozenWeights& arena, int64_t out, int64_t in, kernels::Store store, uint64_t seed) {
+kernels::Packed random_matrix(FrozenWeights& arena, int64_t out, int64_t in, kernels::WeightType store, uint64_t seed) {
   const kernels::Packed packed = arena.reserve(out, in, store);
   auto* data = const_cast<void*>(packed.data);
   const int64_t count = packed.panels() * kernels::kPanel * packed.padded_k(), parts = (count + 4095) / 4096;
@@ -25,7 +25,7 @@ kernels::Packed random_matrix(FrozenWeights& arena, int64_t out, int64_t in, ker
       state ^= state >> 7;
       state ^= state << 17;
       const auto value = static_cast<float>((static_cast<double>(state >> 40) * 0x1.0p-23 - 1) * kDeviation * std::sqrt(3.0));
-      if (store == kernels::Store::bf16) {
+      if (store == kernels::WeightType::bf16) {
         static_cast<uint16_t*>(data)[i] = kernels::round_bf16(value);
       } else {
         static_cast<float*>(data)[i] = value;
@@ -80,7 +80,7 @@ Tensor steering_router(const ModelShape& s, int64_t layer, const std::vector<dou
 }  // namespace
 
 ModelWeights synthetic_weights(const ModelShape& s, const WeightDtypes& dtypes, const SyntheticRouting& routing, uint64_t seed) {
-  const kernels::Store stored = store_of(dtypes.stored), wide = store_of(dtypes.compute);
+  const kernels::WeightType stored = store_of(dtypes.stored), wide = store_of(dtypes.compute);
   ModelWeights w;
   w.arena = FrozenWeights(packed_bytes(s, stored, wide));
   uint64_t next = seed * 1000003;

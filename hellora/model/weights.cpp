@@ -50,7 +50,7 @@ kernels::Packed& LayerWeights::packed(Slot slot, int64_t expert) {
   return const_cast<kernels::Packed&>(std::as_const(*this).packed(slot, expert));
 }
 
-int64_t packed_bytes(const ModelShape& shape, kernels::Store stored, kernels::Store compute) {
+int64_t packed_bytes(const ModelShape& shape, kernels::WeightType stored, kernels::WeightType compute) {
   int64_t total = 0;
   for_each_slot(shape, [&](Slot slot, int64_t) {
     if (is_vector_slot(slot) || slot == Slot::embed) return;

@@ -47,7 +47,7 @@ Tensor base_weight(const Checkpoint& checkpoint, const ModelShape& shape, const 
 constexpr bool is_router_slot(Slot slot) { return slot == Slot::router || slot == Slot::shared_router; }
 
 /// Bytes of the arena for a shape: routers in the type of computation, all other matrices as stored.
-int64_t packed_bytes(const ModelShape& shape, kernels::Store stored, kernels::Store compute);
+int64_t packed_bytes(const ModelShape& shape, kernels::WeightType stored, kernels::WeightType compute);
 
 /// Calls visit(name, tensor) for every weight in a fixed order; matrices are unpacked for the call (tests, reports).
 void for_each_weight(const ModelWeights& weights, const std::function<void(const std::string&, const Tensor&)>& visit);

@@ -11,9 +11,9 @@ struct Compute {
   at::ScalarType saved = at::kFloat;  // fp32 or bf16; fp64 activations are always kept whole
 
   /// The store of weights that are packed for a single use: what enters a product of this arithmetic.
-  kernels::Store operand_store(at::ScalarType real) const {
-    if (real == at::kDouble) return kernels::Store::f64;
-    return math == kernels::Math::bf16 ? kernels::Store::bf16 : kernels::Store::f32;
+  kernels::WeightType operand_store(at::ScalarType real) const {
+    if (real == at::kDouble) return kernels::WeightType::f64;
+    return math == kernels::Math::bf16 ? kernels::WeightType::bf16 : kernels::WeightType::f32;
   }
   /// x as it waits for the backward pass; several keepers of one tensor share the copy.
   Tensor keep(const Tensor& x) const;

@@ -114,7 +114,7 @@ class ExpertPass {
   const ExpertCall& call_;
   ExpertParams gate_, up_, down_;
   at::ScalarType real_;
-  kernels::Store store_;
+  kernels::WeightType store_;
   PassPacks packs_;
   int64_t groups_ = 0, rows_ = 0, hot_ = 0, hot_rows_ = 0;
 };

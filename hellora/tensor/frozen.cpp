@@ -11,7 +11,7 @@ FrozenWeights::FrozenWeights(int64_t bytes) {
   used_.push_back(0);
 }
 
-kernels::Packed FrozenWeights::reserve(int64_t out, int64_t in, kernels::Store store) {
+kernels::Packed FrozenWeights::reserve(int64_t out, int64_t in, kernels::WeightType store) {
   kernels::Packed packed{nullptr, store, out, in};
   const auto bytes = static_cast<size_t>(kernels::round_up(packed.bytes(), 64));
   if (blocks_.empty() || used_.back() + bytes > blocks_.back().size()) {
@@ -23,7 +23,7 @@ kernels::Packed FrozenWeights::reserve(int64_t out, int64_t in, kernels::Store s
   return packed;
 }
 
-kernels::Packed FrozenWeights::add(const Tensor& w_OI, kernels::Store store) {
+kernels::Packed FrozenWeights::add(const Tensor& w_OI, kernels::WeightType store) {
   const kernels::Packed packed = reserve(w_OI.size(0), w_OI.size(1), store);
   const bool known = w_OI.scalar_type() == at::kBFloat16 || w_OI.scalar_type() == at::kFloat || w_OI.scalar_type() == at::kDouble;
   const Tensor source = known ? w_OI : w_OI.to(at::kFloat);
@@ -56,7 +56,7 @@ uint64_t FrozenWeights::hash() const {
 Tensor dense(const kernels::Packed& w) {
   Tensor out = at::empty({w.n, w.k}, at::TensorOptions(at::kDouble));
   kernels::unpack_matrix(w, out.data_ptr<double>());
-  return w.store == kernels::Store::f64 ? out : out.to(at::kFloat);
+  return w.store == kernels::WeightType::f64 ? out : out.to(at::kFloat);
 }
 
 }  // namespace hellora

@@ -10,9 +10,9 @@ class FrozenWeights {
   /// Room for `bytes` of packed weights; more is added in further blocks when it does not suffice.
   explicit FrozenWeights(int64_t bytes = 0);
   /// Room for a matrix (out, in) that the caller fills in the packed layout.
-  kernels::Packed reserve(int64_t out, int64_t in, kernels::Store store);
+  kernels::Packed reserve(int64_t out, int64_t in, kernels::WeightType store);
   /// Packs a matrix (out, in) of any float dtype.
-  kernels::Packed add(const Tensor& w_OI, kernels::Store store);
+  kernels::Packed add(const Tensor& w_OI, kernels::WeightType store);
   /// Bytes of all matrices, padding included.
   int64_t bytes() const;
   /// The first block, for probes of memory.

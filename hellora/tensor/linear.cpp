@@ -275,7 +275,7 @@ std::vector<Tensor> linear(const Tensor& x_NI, const Tensor& x_low_NI, std::span
     }
     shared.own.push_back(map.own.defined() ? 1 : 0);
     shared.low.push_back(map.low.A_RI.defined() ? 1 : 0);
-    HELLORA_CHECK(compute.math == kernels::Math::full || map.own.defined() || map.frozen.store == kernels::Store::bf16,
+    HELLORA_CHECK(compute.math == kernels::Math::full || map.own.defined() || map.frozen.store == kernels::WeightType::bf16,
                   "bf16 products read bf16 weights");
     shared.frozen.push_back(map.frozen);
     shared.scales.push_back(map.low.scale);

@@ -4,11 +4,11 @@
 
 namespace hellora {
 
-kernels::Store store_of(at::ScalarType dtype) {
+kernels::WeightType store_of(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kBFloat16: return kernels::Store::bf16;
-    case at::kFloat: return kernels::Store::f32;
-    case at::kDouble: return kernels::Store::f64;
+    case at::kBFloat16: return kernels::WeightType::bf16;
+    case at::kFloat: return kernels::WeightType::f32;
+    case at::kDouble: return kernels::WeightType::f64;
     default: HELLORA_CHECK(false, "weights are bf16, fp32 or fp64");
   }
 }
@@ -20,7 +20,7 @@ Tensor LowRank::whole_B() const {
   return out_O.defined() ? b * out_O.unsqueeze(1) : b;
 }
 
-kernels::Packed PassPacks::add(const Tensor& w, bool transposed, double scale, kernels::Store store) {
+kernels::Packed PassPacks::add(const Tensor& w, bool transposed, double scale, kernels::WeightType store) {
   const Tensor source = transposed ? w.t() : w;
   kernels::Packed packed{nullptr, store, source.size(0), source.size(1)};
   const auto bytes = static_cast<size_t>(packed.bytes());

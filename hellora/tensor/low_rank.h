@@ -21,14 +21,14 @@ struct LowRank {
 class PassPacks {
  public:
   /// w as (n, k), or its transpose (k, n) where `transposed`; times scale.
-  kernels::Packed add(const Tensor& w, bool transposed, double scale, kernels::Store store);
+  kernels::Packed add(const Tensor& w, bool transposed, double scale, kernels::WeightType store);
 
  private:
   std::vector<kernels::Block> blocks_;
   size_t used_ = 0;
 };
 
-kernels::Store store_of(at::ScalarType dtype);
+kernels::WeightType store_of(at::ScalarType dtype);
 kernels::Plain plain_of(const Tensor& w);
 
 }  // namespace hellora

@@ -12,8 +12,8 @@ std::string machine_text() { return describe(memory_limit()); }
 int64_t weight_bytes(const ModelShape& s, int64_t stored) {
   int64_t vectors = 0;
   for_each_slot(s, [&](Slot slot, int64_t) { vectors += is_vector_slot(slot) ? slot_sizes(s, slot).second : 0; });
-  const kernels::Store store = stored == 2 ? kernels::Store::bf16 : kernels::Store::f32;
-  return packed_bytes(s, store, kernels::Store::f32) + s.vocab * s.hidden * stored + vectors * 4;
+  const kernels::WeightType store = stored == 2 ? kernels::WeightType::bf16 : kernels::WeightType::f32;
+  return packed_bytes(s, store, kernels::WeightType::f32) + s.vocab * s.hidden * stored + vectors * 4;
 }
 
 namespace {

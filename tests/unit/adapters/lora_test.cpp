@@ -84,7 +84,7 @@ struct Trained {
   AdapterSet set;
   Tensor x_NI, w_OI;
   FrozenWeights arena;
-  kernels::Packed packed = arena.add(w_OI, kernels::Store::f64);
+  kernels::Packed packed = arena.add(w_OI, kernels::WeightType::f64);
 };
 
 TEST(Lora, FusedPathEqualsTheGeneralForm) {
@@ -118,7 +118,7 @@ TEST(Full, TakesTheBaseAndReplacesIt) {
   EXPECT_TRUE(same_bytes(set.param(0), base));
   const Tensor frozen = at::zeros({4, 6}, at::TensorOptions(at::kFloat));
   FrozenWeights arena;
-  const kernels::Packed zero = arena.add(frozen, kernels::Store::f32), same = arena.add(base, kernels::Store::f32);
+  const kernels::Packed zero = arena.add(frozen, kernels::WeightType::f32), same = arena.add(base, kernels::WeightType::f32);
   EXPECT_TRUE(same_bytes(adapted_linear(x_NI, zero, set.find(0, Slot::q), {}, {}), adapted_linear(x_NI, same, nullptr, {}, {})));
   EXPECT_TRUE(same_bytes(set.find(0, Slot::q)->adapted_weight(frozen, 0), base));
 }

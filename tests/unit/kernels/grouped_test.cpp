@@ -24,7 +24,7 @@ struct Case {
   std::vector<int64_t> offsets{0};
   int64_t n = 0, k = 0;
   Math math = Math::full;
-  Store store = Store::bf16;
+  WeightType store = WeightType::bf16;
   std::vector<float> x, dy;
   std::vector<int64_t> gather;
   std::vector<Aligned<std::byte>> memory;
@@ -41,7 +41,7 @@ Case make_case(uint64_t seed) {
   c.n = random_int(1, 200, seed, 1);
   c.k = random_int(1, 200, seed, 2);
   c.math = seed % 3 == 2 ? Math::bf16 : Math::full;
-  c.store = c.math == Math::bf16 || seed % 2 == 0 ? Store::bf16 : Store::f32;
+  c.store = c.math == Math::bf16 || seed % 2 == 0 ? WeightType::bf16 : WeightType::f32;
   for (int64_t g = 0; g < groups; ++g) {
     const int64_t kind = random_int(0, 4, seed, static_cast<uint64_t>(10 + g));  // empty, one row, some, many
     c.offsets.push_back(c.offsets.back() + (kind == 0   ? 0
@@ -51,7 +51,7 @@ Case make_case(uint64_t seed) {
     const auto values = random_floats(c.n * c.k, seed * 50 + static_cast<uint64_t>(g));
     Packed packed{nullptr, c.store, c.n, c.k};
     c.memory.emplace_back(static_cast<size_t>(packed.bytes()));
-    pack_matrix({values.data(), Store::f32, c.k, 1}, 1.0, packed, c.memory.back().data());
+    pack_matrix({values.data(), WeightType::f32, c.k, 1}, 1.0, packed, c.memory.back().data());
     packed.data = c.memory.back().data();
     c.w.push_back(packed);
     c.plain.emplace_back(values.size());
@@ -255,9 +255,9 @@ TEST(CutRows, EqualTilesThatCoverEveryRowOnce) {
 TEST(Chunks, LongOutputsAreSummedOverChunks) {
   const int64_t n = 3000, k = 40, rows = 17;
   const auto values = random_floats(n * k, 1), dy = random_floats(rows * n, 2);
-  Packed packed{nullptr, Store::f32, n, k};
+  Packed packed{nullptr, WeightType::f32, n, k};
   Aligned<std::byte> data(static_cast<size_t>(packed.bytes()));
-  pack_matrix({values.data(), Store::f32, k, 1}, 1.0, packed, data.data());
+  pack_matrix({values.data(), WeightType::f32, k, 1}, 1.0, packed, data.data());
   packed.data = data.data();
   Scratch scratch;
   const std::vector<int64_t> offsets = {0, rows}, columns = {round_up(n, kPanel)};

@@ -31,11 +31,11 @@ class Rows : public ::testing::TestWithParam<size_t> {
 };
 
 /// A panel of k columns in a store, from random numbers.
-Aligned<std::byte> random_panel(Store store, int64_t k, uint64_t seed) {
+Aligned<std::byte> random_panel(WeightType store, int64_t k, uint64_t seed) {
   const auto values = random_floats(k * kPanel, seed);
   Packed packed{nullptr, store, kPanel, k};
   Aligned<std::byte> out(static_cast<size_t>(packed.bytes()));
-  pack_matrix({values.data(), Store::f32, k, 1}, 1.0, packed, out.data());
+  pack_matrix({values.data(), WeightType::f32, k, 1}, 1.0, packed, out.data());
   return out;
 }
 
@@ -53,7 +53,7 @@ TEST_P(Rows, TilesOfAnySizeEqualTheReference) {
     std::vector<Aligned<std::byte>> keep;
     for (int s = 0; s < count; ++s) {
       const int64_t k = 32 * random_int(1, 4, seed, static_cast<uint64_t>(10 + s));
-      const Store store = math == Math::bf16 || random_int(0, 1, seed, static_cast<uint64_t>(20 + s)) == 0 ? Store::bf16 : Store::f32;
+      const WeightType store = math == Math::bf16 || random_int(0, 1, seed, static_cast<uint64_t>(20 + s)) == 0 ? WeightType::bf16 : WeightType::f32;
       keep.push_back(random_panel(store, k, seed * 100 + static_cast<uint64_t>(s)));
       const void* panel = keep.back().data();
       const auto x = random_floats(k * rows, seed * 100 + 50 + static_cast<uint64_t>(s));
@@ -116,11 +116,11 @@ TEST_P(Rows, PanelsAreTheSameBytesWithZerosWhereNothingIs) {
 }
 
 TEST_P(Rows, TranspositionIsTheSameBytes) {
-  for (const Store store : {Store::bf16, Store::f32}) {
+  for (const WeightType store : {WeightType::bf16, WeightType::f32}) {
     const auto values = random_floats(int64_t{70} * 100, 8);
     Packed packed{nullptr, store, 70, 100};
     Aligned<std::byte> data(static_cast<size_t>(packed.bytes()));
-    pack_matrix({values.data(), Store::f32, 100, 1}, 1.0, packed, data.data());
+    pack_matrix({values.data(), WeightType::f32, 100, 1}, 1.0, packed, data.data());
     packed.data = data.data();
     for (const int64_t column : {0, 32, 96}) {
       const auto bytes = static_cast<size_t>(3 * kPanel * kPanel * store_bytes(store));
@@ -267,18 +267,18 @@ TEST(Bf16, RoundsToNearestEvenAndKeepsSpecialValues) {
 
 TEST(PackedMatrix, UnpacksToWhatWentIn) {
   const auto values = random_floats(int64_t{45} * 37, 9);
-  for (const Store store : {Store::bf16, Store::f32, Store::f64}) {
+  for (const WeightType store : {WeightType::bf16, WeightType::f32, WeightType::f64}) {
     Packed packed{nullptr, store, 45, 37};
     Aligned<std::byte> data(static_cast<size_t>(packed.bytes()));
     for (const bool transposed : {false, true}) {
-      pack_matrix({values.data(), Store::f32, transposed ? 1 : 37, transposed ? 45 : 1}, 2.0, packed, data.data());
+      pack_matrix({values.data(), WeightType::f32, transposed ? 1 : 37, transposed ? 45 : 1}, 2.0, packed, data.data());
       packed.data = data.data();
       std::vector<double> out(values.size());
       unpack_matrix(packed, out.data());
       for (int64_t i = 0; i < 45; ++i) {
         for (int64_t j = 0; j < 37; ++j) {
           const float want = 2 * values[static_cast<size_t>(transposed ? j * 45 + i : i * 37 + j)];
-          EXPECT_EQ(out[static_cast<size_t>(i * 37 + j)], store == Store::bf16 ? widen_bf16(round_bf16(want)) : want);
+          EXPECT_EQ(out[static_cast<size_t>(i * 37 + j)], store == WeightType::bf16 ? widen_bf16(round_bf16(want)) : want);
         }
       }
     }

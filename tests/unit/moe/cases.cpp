@@ -44,11 +44,11 @@ std::vector<Tensor> Block::leaves() const {
 
 void Block::pack() {
   arena = FrozenWeights();
-  weights = {arena.add(router_ED, kernels::Store::f64), {}, {}, {}};
+  weights = {arena.add(router_ED, kernels::WeightType::f64), {}, {}, {}};
   for (int64_t e = 0; e < sizes.experts; ++e) {
-    weights.gate.push_back(arena.add(gate_EFD[e], kernels::Store::f64));
-    weights.up.push_back(arena.add(up_EFD[e], kernels::Store::f64));
-    weights.down.push_back(arena.add(down_EDF[e], kernels::Store::f64));
+    weights.gate.push_back(arena.add(gate_EFD[e], kernels::WeightType::f64));
+    weights.up.push_back(arena.add(up_EFD[e], kernels::WeightType::f64));
+    weights.down.push_back(arena.add(down_EDF[e], kernels::WeightType::f64));
   }
 }
 

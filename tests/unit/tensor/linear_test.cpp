@@ -33,7 +33,7 @@ Operands make_operands(int64_t rows, int64_t in, const std::vector<MapCase>& cas
   for (const MapCase& c : cases) {
     o.w.push_back(c.own ? random_leaf({c.out, in}, ++seed, dtype) : random_tensor({c.out, in}, ++seed, dtype));
     LinearMap map{
-        o.arena.add(c.own ? at::zeros_like(o.w.back()) : o.w.back(), bf16_weights ? kernels::Store::bf16 : store_of(dtype)), {}, {}};
+        o.arena.add(c.own ? at::zeros_like(o.w.back()) : o.w.back(), bf16_weights ? kernels::WeightType::bf16 : store_of(dtype)), {}, {}};
     if (c.own) {
       map.own = o.w.back();
       o.leaves.push_back(o.w.back());
