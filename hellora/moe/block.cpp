@@ -50,7 +50,7 @@ Tensor run_experts(const Tensor& x_TD, const Routing& routing, const MoeWeights&
       kernels::sort_by_expert({ids_TK.const_data_ptr<int64_t>(), static_cast<size_t>(ids_TK.numel())}, rule.top_k, adapters.ordinal_of);
   call.sequence = adapters.ordinal_of;  // by expert id, whichever experts are adapted
   call.expert_of = adapters.expert_of;
-  if (row_T.defined()) call.row_name.assign(row_T.const_data_ptr<int64_t>(), row_T.const_data_ptr<int64_t>() + row_T.numel());
+  if (row_T.defined()) call.mask_token.assign(row_T.const_data_ptr<int64_t>(), row_T.const_data_ptr<int64_t>() + row_T.numel());
   if (context.drops()) call.dropout = {context.dropout, context.key(layer, Slot::gate), context.key(layer, Slot::down)};
   call.compute = compute;
   return expert_mlp(x_TD, routing.weights_TK, std::move(call));

@@ -25,7 +25,7 @@ Tensor mlp(const Tensor& x_TD, const Tensor& scale_T1, const Mlp& weights, int64
   const std::vector<int64_t> only = {0}, ids_T(static_cast<size_t>(x_TD.size(0)), 0);
   call.order = kernels::sort_by_expert(ids_T, 1, only);
   call.sequence = call.expert_of = only;
-  if (row_T.defined()) call.row_name.assign(row_T.const_data_ptr<int64_t>(), row_T.const_data_ptr<int64_t>() + row_T.numel());
+  if (row_T.defined()) call.mask_token.assign(row_T.const_data_ptr<int64_t>(), row_T.const_data_ptr<int64_t>() + row_T.numel());
   if (context.drops()) call.dropout = {context.dropout, context.key(layer, weights.gate_slot), context.key(layer, weights.down_slot)};
   call.compute = compute;
   return expert_mlp(x_TD, scale_T1.defined() ? scale_T1 : at::ones({x_TD.size(0), 1}, x_TD.options()), std::move(call));

@@ -50,7 +50,7 @@ void ExpertPass<Real>::low_part(const kernels::Operand<Real>& operand, size_t t,
 template <class Real>
 void ExpertPass<Real>::mask_row(int64_t n, int64_t group, RngKey key, int64_t first, int64_t columns, Real* mask) const {
   const int64_t row = call_.order.token_N[static_cast<size_t>(n)];
-  const int64_t token = call_.row_name.empty() ? row : call_.row_name[static_cast<size_t>(row)];
+  const int64_t token = call_.mask_token.empty() ? row : call_.mask_token[static_cast<size_t>(row)];
   kernels::primitives<Real>().dropout_mask(key, call_.dropout.rate, kernels::mask_token(token),
                                            kernels::mask_expert(call_.expert_of[static_cast<size_t>(group)]), first, columns, mask);
 }

@@ -29,7 +29,7 @@ struct ExpertCall {
   kernels::ExpertOrder order;
   std::vector<int64_t> sequence;   // ordinals in the order in which a token's experts are added up
   std::vector<int64_t> expert_of;  // ordinal -> expert id
-  std::vector<int64_t> row_name;   // token of each row of x, for dropout masks; empty: its own number
+  std::vector<int64_t> mask_token;   // token of each row of x, for dropout masks; empty: its own number
   ExpertDropout dropout;
   Compute compute;
 };
