@@ -14,14 +14,14 @@ LinearMap adapted_map(const kernels::Packed& frozen, const Adapter* adapter) {
   LinearMap map{frozen, {}, {}};
   if (adapter == nullptr) return map;
   if (const Tensor* own = adapter->weight(0)) map.own = *own;
-  if (const LowRank* part = adapter->low_rank(0)) map.low = *part;
+  if (const LowRank* part = adapter->low_rank(0)) map.low_rank = *part;
   return map;
 }
 
 Tensor adapted_linear(const Tensor& x_NI, const kernels::Packed& frozen, const Adapter* adapter, const Tensor& x_low_NI,
                       const Compute& compute) {
   const LinearMap map = adapted_map(frozen, adapter);
-  return linear(x_NI, map.low.A_RI.defined() ? x_low_NI : Tensor(), {&map, 1}, compute)[0];
+  return linear(x_NI, map.low_rank.A_RI.defined() ? x_low_NI : Tensor(), {&map, 1}, compute)[0];
 }
 
 const Tensor& effective_weight(const Tensor& frozen, const Adapter* adapter) {

@@ -16,7 +16,7 @@ namespace {
 
 using Rows = std::vector<std::vector<int64_t>>;
 
-/// The rows of `key`: equal lengths, ids below `vocab` (labels may also be kNoTarget).
+/// The rows of `key`: equal lengths, ids below `vocab` (labels may also be kIgnore).
 Rows read_rows(const Json& json, const std::string& key, int64_t vocab, bool labels, const std::string& where) {
   const Json& value = member(json, key, where);
   if (!value.is_array() || value.empty()) throw FormatError(where + ": \"" + key + "\" must be a non-empty array of rows");
@@ -27,7 +27,7 @@ Rows read_rows(const Json& json, const std::string& key, int64_t vocab, bool lab
     std::vector<int64_t> ids;
     for (const Json& id : row) {
       const bool fits =
-          id.is_number_integer() && ((id.get<int64_t>() >= 0 && id.get<int64_t>() < vocab) || (labels && id.get<int64_t>() == kNoTarget));
+          id.is_number_integer() && ((id.get<int64_t>() >= 0 && id.get<int64_t>() < vocab) || (labels && id.get<int64_t>() == kIgnore));
       if (!fits) throw FormatError(where + ": \"" + key + "\": " + dump_json(id) + " is not a token id below " + std::to_string(vocab));
       ids.push_back(id.get<int64_t>());
     }
@@ -76,7 +76,7 @@ class ForwardCommand : public Command {
     std::vector<int64_t> targets;
     for (const auto& row : labels) {
       targets.insert(targets.end(), row.begin() + 1, row.end());
-      targets.push_back(kNoTarget);
+      targets.push_back(kIgnore);
     }
     KeepRouting routing;
     Forward forward;

@@ -6,14 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "hellora/core/label.h"
 #include "hellora/data/config.h"
 #include "hellora/data/format.h"
 #include "hellora/text/chat_template.h"
 #include "hellora/text/tokenizer.h"
 
 namespace hellora {
-
-inline constexpr int64_t kIgnore = -100;
 
 /// labels[i] is ids[i] where that token is learned (for pre-tokenised records what their labels say), else kIgnore.
 struct TokenRow {

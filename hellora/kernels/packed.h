@@ -11,7 +11,14 @@ inline constexpr int64_t kPanel = 32;
 
 enum class WeightType : uint8_t { bf16, f32, f64 };
 
-inline int64_t store_bytes(WeightType store) { return store == WeightType::bf16 ? 2 : store == WeightType::f32 ? 4 : 8; }
+inline int64_t store_bytes(WeightType store) {
+  switch (store) {
+    case WeightType::bf16: return 2;
+    case WeightType::f32: return 4;
+    case WeightType::f64: return 8;
+  }
+  return 0;
+}
 inline int64_t round_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 /// Columns that n values take in packed form.
 inline int64_t padded(int64_t n) { return round_up(n, kPanel); }

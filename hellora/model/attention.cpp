@@ -49,7 +49,7 @@ Tensor attend_cached(const Tensor& q_TAC, const Tensor& k_TGC, const Tensor& v_T
 std::vector<Tensor> project(const Tensor& x_TD, std::span<const Slot> slots, const AttentionBlock& block) {
   std::vector<LinearMap> maps;
   for (const Slot slot : slots) maps.push_back(block.map(slot));
-  const bool low = std::any_of(maps.begin(), maps.end(), [](const LinearMap& map) { return map.low.A_RI.defined(); });
+  const bool low = std::any_of(maps.begin(), maps.end(), [](const LinearMap& map) { return map.low_rank.A_RI.defined(); });
   const Tensor x_low = low ? adapter_input(x_TD, block.context, block.layer, slots[0]) : Tensor();  // one mask for all of them
   std::vector<Tensor> out = linear(x_TD, x_low, maps, block.compute);
   constexpr std::pair<Slot, Slot> kBiases[] = {{Slot::q, Slot::q_bias}, {Slot::k, Slot::k_bias}, {Slot::v, Slot::v_bias}};

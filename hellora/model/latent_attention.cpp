@@ -44,7 +44,7 @@ Tensor spreading_weight(const AttentionBlock& block) {
   const LatentShape& l = block.shape.latent;
   const LinearMap map = block.map(Slot::kv_b);
   Tensor w_OI = map.own.defined() ? map.own.detach() : dense(map.frozen);
-  if (map.low.A_RI.defined()) w_OI = w_OI + at::matmul(map.low.whole_B().detach(), map.low.A_RI.detach()) * map.low.scale;
+  if (map.low_rank.A_RI.defined()) w_OI = w_OI + at::matmul(map.low_rank.whole_B().detach(), map.low_rank.A_RI.detach()) * map.low_rank.scale;
   return w_OI.view({block.shape.heads, l.nope + l.value, l.kv_rank});
 }
 

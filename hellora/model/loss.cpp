@@ -44,7 +44,7 @@ void for_chunks(int64_t rows, const Body& body) {
 Supervised supervised_rows(std::span<const int64_t> targets_T) {
   std::vector<int64_t> rows, targets;
   for (size_t t = 0; t < targets_T.size(); ++t) {
-    if (targets_T[t] == kNoTarget) continue;
+    if (targets_T[t] == kIgnore) continue;
     rows.push_back(static_cast<int64_t>(t));
     targets.push_back(targets_T[t]);
   }

@@ -1,19 +1,17 @@
 // Cross-entropy over supervised rows, in chunks: the full logits never exist.
 #pragma once
 
+#include "hellora/core/label.h"
 #include "hellora/model/decoder.h"
 
 namespace hellora {
-
-/// Targets: for every row the id to predict, or kNoTarget.
-inline constexpr int64_t kNoTarget = -100;
 
 struct LossSum {
   double sum = 0;     // negative log likelihood, natural log, over supervised rows
   int64_t count = 0;  // supervised rows
 };
 
-/// Rows that have a target: their numbers and targets.
+/// Rows that have a target (the id to predict, not kIgnore): their numbers and targets.
 struct Supervised {
   Tensor row_N, target_N;  // int64
 };

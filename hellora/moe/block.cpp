@@ -10,7 +10,7 @@ ExpertBank bank_of(const std::vector<kernels::Packed>& frozen, const MoeAdapters
   ExpertBank bank;
   for (const int64_t expert : adapters.expert_of) bank.frozen.push_back(frozen[static_cast<size_t>(expert)]);
   for (size_t j = 0; adapter != nullptr && j < static_cast<size_t>(adapters.hot); ++j) {
-    if (const LowRank* part = adapter->low_rank(j)) bank.low.push_back(*part);
+    if (const LowRank* part = adapter->low_rank(j)) bank.low_rank.push_back(*part);
     if (const Tensor* own = adapter->weight(j)) bank.own.push_back(*own);
   }
   return bank;

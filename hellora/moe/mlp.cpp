@@ -9,7 +9,7 @@ ExpertBank bank_of(const kernels::Packed& frozen, const Adapter* adapter) {
   ExpertBank bank;
   bank.frozen = {frozen};
   if (adapter == nullptr) return bank;
-  if (const LowRank* part = adapter->low_rank(0)) bank.low.push_back(*part);
+  if (const LowRank* part = adapter->low_rank(0)) bank.low_rank.push_back(*part);
   if (const Tensor* own = adapter->weight(0)) bank.own.push_back(*own);
   return bank;
 }

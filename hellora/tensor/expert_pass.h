@@ -20,7 +20,7 @@ struct ExpertParams {
   bool adapted(int64_t j) const { return static_cast<size_t>(j) < a.size(); }
   bool trained(int64_t j) const { return static_cast<size_t>(j) < own.size(); }
   int64_t rank(int64_t j) const { return adapted(j) ? a[static_cast<size_t>(j)].size(0) : 0; }
-  double scale(int64_t j) const { return call->low[static_cast<size_t>(j)].scale; }
+  double scale(int64_t j) const { return call->low_rank[static_cast<size_t>(j)].scale; }
   int64_t widest() const {
     int64_t most = 0;
     for (const Tensor& one : a) most = std::max(most, one.size(0));

@@ -15,15 +15,15 @@ std::atomic<int64_t> low_rows{0};
 
 /// Tensors of one bank in the flat list that autograd sees: A…, B…, own….
 void append(const ExpertBank& bank, std::vector<Tensor>& out) {
-  for (const LowRank& one : bank.low) out.push_back(one.A_RI);
-  for (const LowRank& one : bank.low) out.push_back(one.whole_B());
+  for (const LowRank& one : bank.low_rank) out.push_back(one.A_RI);
+  for (const LowRank& one : bank.low_rank) out.push_back(one.whole_B());
   for (const Tensor& one : bank.own) out.push_back(one);
 }
 
 ExpertParams take(const ExpertBank& call, at::TensorList list, size_t& at) {
   ExpertParams bank;
   bank.call = &call;
-  const size_t low = call.low.size();
+  const size_t low = call.low_rank.size();
   for (size_t i = 0; i < low; ++i) bank.a.push_back(list[at + i]);
   for (size_t i = 0; i < low; ++i) bank.b.push_back(list[at + low + i]);
   for (size_t i = 0; i < call.own.size(); ++i) bank.own.push_back(list[at + 2 * low + i]);

@@ -14,7 +14,7 @@ namespace hellora {
 /// One projection of all experts, by ordinal.
 struct ExpertBank {
   std::vector<kernels::Packed> frozen;
-  std::vector<LowRank> low;  // of the first ordinals; empty: not adapted
+  std::vector<LowRank> low_rank;  // of the first ordinals; empty: not adapted
   std::vector<Tensor> own;   // trainable weights of the first ordinals in place of the frozen ones; empty: none
 };
 

@@ -23,14 +23,14 @@ kernels::Scratch& operand_scratch() {
 struct Shared {
   std::vector<Packed> frozen;
   std::vector<double> scales;
-  std::vector<uint8_t> own, low;  // which maps have a trainable weight, which a low-rank part
+  std::vector<uint8_t> own, low_rank;  // which maps have a trainable weight, which a low-rank part
   Compute compute;
   bool grad = false;  // a backward pass will follow
 
   /// Tensors of all maps in the list that autograd sees, which must be defined.
   size_t count() const {
     size_t total = 0;
-    for (size_t i = 0; i < frozen.size(); ++i) total += own[i] + 2U * low[i];
+    for (size_t i = 0; i < frozen.size(); ++i) total += own[i] + 2U * low_rank[i];
     return total;
   }
 };
@@ -44,7 +44,7 @@ std::vector<MapView> views(const Shared& shared, at::TensorList tensors) {
   size_t at = 0;
   for (size_t i = 0; i < maps.size(); ++i) {
     if (shared.own[i] != 0) maps[i].own = tensors[at++];
-    if (shared.low[i] == 0) continue;
+    if (shared.low_rank[i] == 0) continue;
     maps[i].a = tensors[at++];
     maps[i].b = tensors[at++];
   }
@@ -268,17 +268,17 @@ std::vector<Tensor> linear(const Tensor& x_NI, const Tensor& x_low_NI, std::span
   shared.compute = compute;
   shared.grad = at::GradMode::is_enabled() && (x_NI.requires_grad() || (x_low_NI.defined() && x_low_NI.requires_grad()));
   for (const LinearMap& map : maps) {
-    for (const Tensor& one : {map.own, map.low.A_RI, map.low.A_RI.defined() ? map.low.whole_B() : Tensor()}) {
+    for (const Tensor& one : {map.own, map.low_rank.A_RI, map.low_rank.A_RI.defined() ? map.low_rank.whole_B() : Tensor()}) {
       if (!one.defined()) continue;
       tensors.push_back(one);
       shared.grad = shared.grad || (at::GradMode::is_enabled() && one.requires_grad());
     }
     shared.own.push_back(map.own.defined() ? 1 : 0);
-    shared.low.push_back(map.low.A_RI.defined() ? 1 : 0);
+    shared.low_rank.push_back(map.low_rank.A_RI.defined() ? 1 : 0);
     HELLORA_CHECK(compute.math == kernels::Math::full || map.own.defined() || map.frozen.store == kernels::WeightType::bf16,
                   "bf16 products read bf16 weights");
     shared.frozen.push_back(map.frozen);
-    shared.scales.push_back(map.low.scale);
+    shared.scales.push_back(map.low_rank.scale);
   }
   return Linear::apply(x_NI, x_low_NI.defined() ? std::optional(x_low_NI) : std::nullopt, at::TensorList(tensors), std::move(shared));
 }

@@ -13,7 +13,7 @@ namespace hellora {
 struct LinearMap {
   kernels::Packed frozen;
   Tensor own;
-  LowRank low;
+  LowRank low_rank;
 };
 
 /// One output (N, O) per map. Low-rank parts read x_low (x after dropout) where that is defined. Gradients flow to x, x_low,

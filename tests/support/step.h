@@ -29,7 +29,7 @@ struct TrainBatch {
 inline TrainBatch train_batch(const std::vector<std::vector<int64_t>>& documents, size_t prompt = 1) {
   TrainBatch out{make_batch(documents), {}};
   for (const auto& ids : documents) {
-    for (size_t p = 1; p <= ids.size(); ++p) out.targets_T.push_back(p < ids.size() && p >= prompt ? ids[p] : kNoTarget);
+    for (size_t p = 1; p <= ids.size(); ++p) out.targets_T.push_back(p < ids.size() && p >= prompt ? ids[p] : kIgnore);
   }
   return out;
 }

@@ -82,7 +82,7 @@ GoldenBatch golden_batch(const Path& folder, at::ScalarType dtype) {
     documents.emplace_back();
     for (int64_t p = 0; p < length; ++p) {
       documents.back().push_back(ids[r][p].item<int64_t>());
-      out.train.targets_T.push_back(p + 1 < length ? labels[r][p + 1].item<int64_t>() : kNoTarget);
+      out.train.targets_T.push_back(p + 1 < length ? labels[r][p + 1].item<int64_t>() : kIgnore);
     }
   }
   out.train.batch = make_batch(documents);

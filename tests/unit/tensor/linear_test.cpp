@@ -39,11 +39,11 @@ Operands make_operands(int64_t rows, int64_t in, const std::vector<MapCase>& cas
       o.leaves.push_back(o.w.back());
     }
     if (c.rank > 0) {
-      map.low = {random_leaf({c.rank, in}, ++seed, dtype), random_leaf({c.out, c.rank}, ++seed, dtype), 0.5 + static_cast<double>(c.rank)};
-      o.leaves.push_back(map.low.A_RI);
-      o.leaves.push_back(map.low.B_OR);
-      if (c.gated) o.leaves.push_back(map.low.gate_R = random_leaf({c.rank}, ++seed, dtype));
-      if (c.scaled) o.leaves.push_back(map.low.out_O = random_leaf({c.out}, ++seed, dtype));
+      map.low_rank = {random_leaf({c.rank, in}, ++seed, dtype), random_leaf({c.out, c.rank}, ++seed, dtype), 0.5 + static_cast<double>(c.rank)};
+      o.leaves.push_back(map.low_rank.A_RI);
+      o.leaves.push_back(map.low_rank.B_OR);
+      if (c.gated) o.leaves.push_back(map.low_rank.gate_R = random_leaf({c.rank}, ++seed, dtype));
+      if (c.scaled) o.leaves.push_back(map.low_rank.out_O = random_leaf({c.out}, ++seed, dtype));
     }
     o.maps.push_back(map);
   }
@@ -54,7 +54,7 @@ Tensor plain(const Operands& o) {
   std::vector<Tensor> parts;
   for (size_t i = 0; i < o.maps.size(); ++i) {
     Tensor y = at::matmul(o.x_NI, o.w[i].t());
-    const LowRank& low = o.maps[i].low;
+    const LowRank& low = o.maps[i].low_rank;
     if (low.A_RI.defined()) {
       Tensor u = at::matmul(o.x_low_NI.defined() ? o.x_low_NI : o.x_NI, low.A_RI.t());
       if (low.gate_R.defined()) u = u * low.gate_R;
@@ -102,9 +102,9 @@ TEST(Linear, Bf16ProductsAreCloseWithinTheirRounding) {
 
 TEST(Linear, ZeroBLeavesEveryBit) {
   Operands o = make_operands(20, 64, {{48, 8, false}}, false, 8, at::kFloat);
-  o.maps[0].low.B_OR.detach().zero_();
+  o.maps[0].low_rank.B_OR.detach().zero_();
   const Tensor with = engine(o);
-  o.maps[0].low = {};
+  o.maps[0].low_rank = {};
   EXPECT_TRUE(same_bytes(with, engine(o)));
 }
 
