@@ -2,7 +2,7 @@
 # and component `library` (headers, static libraries, the CMake package `hellora` with a target hellora::<folder> for each folder).
 
 set(libraries hellora_settings)
-foreach(folder IN ITEMS core io text kernels data tensor adapters moe model select train eval export cli)
+foreach(folder IN ITEMS core io text kernels data tensor adapters moe model select train eval export recipe cli)
   if(TARGET hellora_${folder})
     set_target_properties(hellora_${folder} PROPERTIES EXPORT_NAME ${folder})
     list(APPEND libraries hellora_${folder})

@@ -24,7 +24,8 @@ LADDER = {
     "train": (("model", "data"), True),
     "eval": (("model", "data"), True),
     "export": (("model",), True),
-    "cli": (("select", "train", "eval", "export"), True),
+    "recipe": (("select", "train", "eval", "export"), True),
+    "cli": (("recipe",), True),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 TORCH_HEADER = re.compile(r"^(torch|ATen|c10)/")

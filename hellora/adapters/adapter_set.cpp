@@ -1,10 +1,6 @@
 #include "hellora/adapters/adapter_set.h"
 
-#include <cmath>
-#include <numbers>
-
 #include "hellora/core/error.h"
-#include "hellora/core/rng.h"
 
 namespace hellora {
 namespace {
@@ -13,70 +9,87 @@ constexpr int64_t kAlign = 16;  // elements; 64 bytes of fp32
 
 int64_t aligned(int64_t count) { return (count + kAlign - 1) / kAlign * kAlign; }
 
-double initial_value(const ParamSpec& spec, RngKey key, int64_t i) {
-  const auto position = static_cast<uint64_t>(i);
-  if (spec.init == Init::uniform) return (2 * unit_double(key, position) - 1) / std::sqrt(static_cast<double>(spec.fan_in));
-  // Box-Muller over two numbers of its own
-  const double radius = std::sqrt(-2 * std::log(1 - unit_double(key, 2 * position)));
-  return radius * std::cos(2 * std::numbers::pi * unit_double(key, 2 * position + 1));
-}
-
 }  // namespace
 
-AdapterSet::AdapterSet(std::vector<Site> sites, const AdapterConfig& config, uint64_t seed, const BaseWeight& base, at::ScalarType dtype)
-    : method_(&find_method(config.method)), config_(config), sites_(std::move(sites)), specs_(method_->params(sites_, config_)) {
+AdapterSet::AdapterSet(std::vector<Site> sites, const AdapterConfig& config, uint64_t seed, const BaseWeight& base, at::ScalarType dtype,
+                       Fill fill)
+    : method_(&find_method(config.method)),
+      config_(config),
+      seed_(seed),
+      sites_(std::move(sites)),
+      specs_(method_->params(sites_, config_)) {
   lay_out(dtype);
-  initialise(seed, base);
+  initialise(base, fill);
+  if (fill == Fill::initial) enable_grad();
   bind();
 }
 
 void AdapterSet::lay_out(at::ScalarType dtype) {
   begins_.resize(specs_.size());
-  int64_t end = 0;
-  for (const bool decay : {true, false}) {
+  const auto place = [&](int64_t from, const auto& belongs) {
+    int64_t end = from;
     for (size_t i = 0; i < specs_.size(); ++i) {
-      if (specs_[i].decay != decay) continue;
+      if (!belongs(specs_[i])) continue;
       begins_[i] = end;
       end = aligned(end + specs_[i].count());
-      trainable_ += specs_[i].count();
     }
-    if (decay) decay_end_ = end;
+    return end;
+  };
+  int64_t end = 0;
+  for (const bool decay : {true, false}) {
+    const int64_t begin = end;
+    end = place(begin, [decay](const ParamSpec& spec) { return spec.use == Use::trained && spec.decay == decay; });
+    if (end > begin) ranges_.push_back({begin, end, decay});
   }
   flat_param_ = at::zeros({end}, at::TensorOptions(dtype));
-  flat_grad_ = at::zeros_like(flat_param_);
+  flat_frozen_ = at::zeros({place(0, [](const ParamSpec& spec) { return spec.use != Use::trained; })}, at::TensorOptions(dtype));
   for (size_t i = 0; i < specs_.size(); ++i) {
-    Tensor view = flat_param_.narrow(0, begins_[i], specs_[i].count()).view(specs_[i].shape).detach();
-    view.requires_grad_(true);
-    view.mutable_grad() = grad(i);  // autograd accumulates in place, the alias survives
-    params_.push_back(std::move(view));
+    const ParamSpec& spec = specs_[i];
+    HELLORA_CHECK(index_.emplace(spec.name, i).second, "two parameters of one name");
+    const Tensor& flat = trains(i) ? flat_param_ : flat_frozen_;
+    params_.push_back(flat.narrow(0, begins_[i], spec.count()).view(spec.shape).detach());
+    if (trains(i)) trainable_ += spec.count();
   }
 }
 
-Tensor AdapterSet::grad(size_t i) const { return flat_grad_.narrow(0, begins_[i], specs_[i].count()).view(specs_[i].shape); }
-
-void AdapterSet::initialise(uint64_t seed, const BaseWeight& base) {
-  const at::NoGradGuard no_grad;
+void AdapterSet::enable_grad() {
+  if (flat_grad_.defined()) return;
+  flat_grad_ = at::zeros_like(flat_param_);
   for (size_t i = 0; i < specs_.size(); ++i) {
-    const ParamSpec& spec = specs_[i];
-    if (spec.init == Init::zeros) continue;
-    Tensor target = flat_param_.narrow(0, begins_[i], spec.count());
-    if (spec.init == Init::base) {
-      target.copy_(base(spec.name).reshape({-1}));
-      continue;
-    }
-    const RngKey key = make_key(seed, hash_text("init"), hash_text(spec.name));
-    Tensor values = at::empty({spec.count()}, at::TensorOptions(at::kDouble));
-    double* data = values.data_ptr<double>();
-    for (int64_t e = 0; e < spec.count(); ++e) data[e] = initial_value(spec, key, e);
-    target.copy_(values);
+    if (!trains(i)) continue;
+    params_[i].requires_grad_(true);
+    params_[i].mutable_grad() = grad(i);  // autograd accumulates in place, the alias survives
+  }
+}
+
+Tensor AdapterSet::grad(size_t i) const {
+  HELLORA_CHECK(trains(i) && flat_grad_.defined(), "only trained parameters have gradients");
+  return flat_grad_.narrow(0, begins_[i], specs_[i].count()).view(specs_[i].shape);
+}
+
+const Tensor& AdapterSet::param(const std::string& name) const {
+  const auto it = index_.find(name);
+  HELLORA_CHECK(it != index_.end(), "a parameter that the method has not declared");
+  return params_[it->second];
+}
+
+void AdapterSet::initialise(const BaseWeight& base, Fill fill) {
+  const at::NoGradGuard no_grad;
+  const auto lookup = [this](const std::string& name) -> const Tensor& { return param(name); };
+  for (size_t i = 0; i < specs_.size(); ++i) {
+    if (fill == Fill::stored && specs_[i].use != Use::seeded) continue;
+    specs_[i].init(params_[i], {seed_, specs_[i].name, base, lookup});
   }
 }
 
 void AdapterSet::bind() {
-  std::vector<std::vector<Tensor>> views(sites_.size());
-  for (size_t i = 0; i < specs_.size(); ++i) views[specs_[i].site].push_back(params_[i]);
-  for (size_t s = 0; s < sites_.size(); ++s) adapters_.push_back(method_->make(sites_[s], config_, views[s]));
+  const Lookup lookup = [this](const std::string& name) -> const Tensor& { return param(name); };
+  for (const Site& site : sites_) adapters_.push_back(method_->make(site, config_, lookup));
 }
+
+int64_t AdapterSet::learning() const { return method_->learning != nullptr ? method_->learning(trainable_, config_) : trainable_; }
+
+std::unique_ptr<StepHooks> AdapterSet::hooks() { return method_->hooks != nullptr ? method_->hooks(*this) : std::make_unique<StepHooks>(); }
 
 const Adapter* AdapterSet::find(int64_t layer, Slot slot) const {
   for (size_t s = 0; s < sites_.size(); ++s) {

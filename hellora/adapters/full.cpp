@@ -1,45 +1,50 @@
 // Full training: a trainable fp32 copy takes the frozen weight's place.
 #include "hellora/adapters/method.h"
-#include "hellora/core/error.h"
 
 namespace hellora {
 namespace {
 
 class Full : public Adapter {
  public:
-  explicit Full(std::span<const Tensor> views) : weights_(views.begin(), views.end()) {}
-
-  const Tensor* weight(size_t m) const override { return &weights_[m]; }
-
-  Tensor apply(const Tensor& x_NI, const Tensor&, size_t m) const override { return at::matmul(x_NI, weights_[m].t()); }
-
-  Tensor adapted_weight(const Tensor& base_OI, size_t m) const override {
-    const at::NoGradGuard no_grad;
-    return weights_[m].to(base_OI.scalar_type() == at::kDouble ? at::kDouble : at::kFloat).clone();
+  Full(const Site& site, const Lookup& param) : Adapter(site) {
+    for (size_t m = 0; m < site.members.size(); ++m) weights_.push_back(param(site.parameter(m)));
   }
+
+  Part part(size_t m) const override { return OwnWeight{weights_[m]}; }
 
  private:
   std::vector<Tensor> weights_;
 };
 
-}  // namespace
-
-std::vector<ParamSpec> full_params(std::span<const Site> sites, const AdapterConfig&) {
+std::vector<ParamSpec> params(std::span<const Site> sites, const AdapterConfig&) {
   std::vector<ParamSpec> specs;
   for (size_t s = 0; s < sites.size(); ++s) {
     const Site& site = sites[s];
     const bool vector = is_vector_slot(site.slot);
     for (size_t m = 0; m < site.members.size(); ++m) {
       std::vector<int64_t> shape = vector ? std::vector<int64_t>{site.out} : std::vector<int64_t>{site.out, site.in};
-      specs.push_back({site.parameter(m), std::move(shape), Init::base, site.in, !vector, s, m});
+      specs.push_back({.name = site.parameter(m),
+                       .shape = std::move(shape),
+                       .init = init::base(site.parameter(m)),
+                       .place = Place{s, m},
+                       .decay = !vector});
     }
   }
   return specs;
 }
 
-std::unique_ptr<Adapter> make_full(const Site& site, const AdapterConfig&, std::span<const Tensor> views) {
-  HELLORA_CHECK(views.size() == site.members.size(), "full training has one tensor per member");
-  return std::make_unique<Full>(views);
-}
+std::unique_ptr<Adapter> make(const Site& site, const AdapterConfig&, const Lookup& param) { return std::make_unique<Full>(site, param); }
+
+}  // namespace
+
+extern const Method kFull = {
+    .name = "full",
+    .summary = "train the targeted weights themselves; the result is a model directory",
+    .source = "ordinary fine-tuning",
+    .status = "transformers",
+    .makes_adapter = false,
+    .params = params,
+    .make = make,
+};
 
 }  // namespace hellora

@@ -11,14 +11,19 @@ namespace hellora {
 Tensor adapter_input(const Tensor& x_NI, const StepContext& context, int64_t layer, Slot input, const Tensor& token_N = {},
                      const Tensor& expert_N = {});
 
-/// The frozen weight with what its adapter puts in its place or beside it. `adapter` may be null.
-LinearMap adapted_map(const kernels::Packed& frozen, const Adapter* adapter);
+/// A linear map of a site with one member, with what its adapter makes of it.
+struct AdaptedMap {
+  kernels::Packed frozen;
+  const Adapter* adapter = nullptr;  // null: the frozen weight alone
+  size_t member = 0;
+};
 
-/// y (N,O) = x wᵀ plus the adapter's part, which reads x_low where that is defined.
-Tensor adapted_linear(const Tensor& x_NI, const kernels::Packed& frozen, const Adapter* adapter, const Tensor& x_low_NI,
-                      const Compute& compute);
+/// One output (N, O) per map, of one input. What the adapters add reads x_low where that is defined.
+std::vector<Tensor> adapted_linear(const Tensor& x_NI, const Tensor& x_low_NI, std::span<const AdaptedMap> maps, const Compute& compute);
+/// The same for one map.
+Tensor adapted_linear(const Tensor& x_NI, const Tensor& x_low_NI, const AdaptedMap& map, const Compute& compute);
 
 /// The vector or table that takes part: the adapter's own (full training) or the frozen one.
-const Tensor& effective_weight(const Tensor& frozen, const Adapter* adapter);
+Tensor effective_weight(const Tensor& frozen, const Adapter* adapter);
 
 }  // namespace hellora

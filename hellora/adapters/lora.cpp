@@ -1,76 +1,98 @@
-// LoRA: y = x Wᵀ + scale · (x Aᵀ) Bᵀ, A uniform, B zero (Hu et al. 2021; file layout of Hugging Face PEFT).
-#include "hellora/adapters/method.h"
+// LoRA: y = x Wᵀ + scale · (x Aᵀ) Bᵀ, A uniform, B zero (Hu et al. 2021; file layout of Hugging Face PEFT). rsLoRA is the same with
+// scale alpha / √r, LoRA-FA with a frozen A.
+#include "hellora/adapters/lora.h"
+
 #include "hellora/core/error.h"
 
 namespace hellora {
 namespace {
 
-// PEFT stores an embedding's pair as A (R, V) starting at zero and B (H, R) starting normal.
-bool is_embedding(const Site& site) { return site.slot == Slot::embed; }
-
 class Lora : public Adapter {
  public:
-  Lora(const Site& site, const AdapterConfig& config, std::span<const Tensor> views) : embedding_(is_embedding(site)) {
+  Lora(const Site& site, const AdapterConfig& config, const Lookup& param) : Adapter(site) {
     for (size_t m = 0; m < site.members.size(); ++m) {
-      parts_.push_back({views[2 * m], views[2 * m + 1], config.scale(site.members[m].rank, site.members[m].alpha)});
+      parts_.push_back({param(name_of_A(site, m)), param(name_of_B(site, m)), config.scale(site.members[m].rank, site.members[m].alpha)});
     }
   }
 
-  const LowRank* low_rank(size_t m) const override { return &parts_[m]; }
-
-  Tensor apply(const Tensor& x_NI, const Tensor& base_y_NO, size_t m) const override {
-    const LowRank& part = parts_[m];
-    return base_y_NO + at::matmul(at::matmul(x_NI, part.A_RI.t()), part.B_OR.t()) * part.scale;
-  }
-
-  Tensor adapted_weight(const Tensor& base_OI, size_t m) const override {
-    const LowRank& part = parts_[m];
-    const at::NoGradGuard no_grad;
-    const auto dtype = base_OI.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    const Tensor change = at::matmul(part.B_OR, part.A_RI).to(dtype) * part.scale;
-    return base_OI.to(dtype) + (embedding_ ? change.t() : change);  // an embedding's weight is (V, H)
-  }
+  Part part(size_t m) const override { return parts_[m]; }
 
  private:
-  bool embedding_;
   std::vector<LowRank> parts_;
 };
 
+std::vector<ParamSpec> params(std::span<const Site> sites, const AdapterConfig& config) { return pair_params(sites, config, Use::trained); }
+
 }  // namespace
 
-std::vector<ParamSpec> lora_params(std::span<const Site> sites, const AdapterConfig&) {
+std::unique_ptr<Adapter> make_pairs(const Site& site, const AdapterConfig& config, const Lookup& param) {
+  return std::make_unique<Lora>(site, config, param);
+}
+
+void require_matrix(const Site& site, const AdapterConfig& config) {
+  require_linear(site);
+  if (site.slot != Slot::embed) return;
+  throw ConfigError("adapter.targets: embed: adapter.method " + config.method + " has no form for an embedding; leave it out");
+}
+
+void require_one_rank(const Site& site, const AdapterConfig& config) {
+  for (const SiteMember& one : site.members) {
+    if (one.rank == config.rank) continue;
+    throw ConfigError("plan: " + one.path + " has rank " + std::to_string(one.rank) + ", but adapter.method " + config.method +
+                      " shares its factors and has one rank, adapter.rank (" + std::to_string(config.rank) + ")");
+  }
+}
+
+void require_no_dropout(const AdapterConfig& config) {
+  if (config.dropout > 0) throw ConfigError("adapter.dropout: adapter.method " + config.method + " has no dropout; leave it out or at 0");
+}
+
+void require_linear(const Site& site) {
+  if (!is_vector_slot(site.slot)) return;
+  throw ConfigError("adapter.targets: " + std::string(target_of(site.slot)) + " has no low-rank form; train it with adapter.method full");
+}
+
+std::string name_of_A(const Site& site, size_t member) {
+  return site.members[member].path + (site.slot == Slot::embed ? ".lora_embedding_A" : ".lora_A.weight");
+}
+
+std::string name_of_B(const Site& site, size_t member) {
+  return site.members[member].path + (site.slot == Slot::embed ? ".lora_embedding_B" : ".lora_B.weight");
+}
+
+std::vector<ParamSpec> pair_params(std::span<const Site> sites, const AdapterConfig&, Use a) {
   std::vector<ParamSpec> specs;
   for (size_t s = 0; s < sites.size(); ++s) {
     const Site& site = sites[s];
-    if (is_vector_slot(site.slot)) {
-      throw ConfigError("adapter.targets: " + std::string(target_of(site.slot)) +
-                        " has no low-rank form; train it with adapter.method full");
-    }
+    require_linear(site);
+    const bool embed = site.slot == Slot::embed;
     for (size_t m = 0; m < site.members.size(); ++m) {
-      const SiteMember& one = site.members[m];
-      const bool embed = is_embedding(site);
-      specs.push_back({one.path + (embed ? ".lora_embedding_A" : ".lora_A.weight"),
-                       {one.rank, site.in},
-                       embed ? Init::zeros : Init::uniform,
-                       site.in,
-                       true,
-                       s,
-                       m});
-      specs.push_back({one.path + (embed ? ".lora_embedding_B" : ".lora_B.weight"),
-                       {site.out, one.rank},
-                       embed ? Init::normal : Init::zeros,
-                       one.rank,
-                       true,
-                       s,
-                       m});
+      const int64_t rank = site.members[m].rank;
+      specs.push_back({name_of_A(site, m), {rank, site.in}, embed ? init::zeros() : init::kaiming(site.in), Place{s, m}, a});
+      specs.push_back({name_of_B(site, m), {site.out, rank}, embed ? init::normal(1) : init::zeros(), Place{s, m}});
     }
   }
   return specs;
 }
 
-std::unique_ptr<Adapter> make_lora(const Site& site, const AdapterConfig& config, std::span<const Tensor> views) {
-  HELLORA_CHECK(views.size() == 2 * site.members.size(), "LoRA has two tensors per member");
-  return std::make_unique<Lora>(site, config, views);
-}
+extern const Method kLora = {
+    .name = "lora",
+    .summary = "low-rank pairs beside frozen weights",
+    .source = "Hu et al. 2021, arXiv 2106.09685",
+    .status = "PEFT",
+    .peft_type = "LORA",
+    .params = params,
+    .make = make_pairs,
+};
+
+extern const Method kRsLora = {
+    .name = "rslora",
+    .summary = "LoRA with scale alpha / √rank, for high ranks",
+    .source = "Kalajdzievski 2023, arXiv 2312.03732",
+    .scale = ScaleLaw::root_rank,
+    .peft_type = "LORA",
+    .params = params,
+    .make = make_pairs,
+};
 
 }  // namespace hellora

@@ -1,57 +1,119 @@
-// What an adapter method is: parameters declared as data, and an adapter per site that uses them.
+// What an adapter method is: parameters declared as data, and an adapter per site that says what they make of it in each pass.
 // The table of methods is in methods.cpp; a new method is one file and one row.
 #pragma once
 
+#include <any>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "hellora/adapters/config.h"
+#include "hellora/adapters/init.h"
 #include "hellora/adapters/site.h"
+#include "hellora/adapters/step_context.h"
 #include "hellora/tensor/low_rank.h"
 
 namespace hellora {
 
-/// How a parameter starts. `uniform`: U(-1/sqrt(fan_in), 1/sqrt(fan_in)); `base`: the frozen weight of the same name.
-enum class Init : uint8_t { zeros, uniform, normal, base };
+/// What becomes of a tensor. `frozen` is stored in the adapter file; `seeded` is not: it is made anew from the seed and its hash checked.
+enum class Use : uint8_t { trained, frozen, seeded };
 
-/// One trainable tensor. `name` is its key in the adapter file without PEFT's prefix.
+/// The member that a parameter belongs to.
+struct Place {
+  size_t site = 0, member = 0;
+};
+
+/// One tensor of a method. `name` is its key in the adapter file without PEFT's prefix.
 struct ParamSpec {
   std::string name;
   std::vector<int64_t> shape;
-  Init init = Init::zeros;
-  int64_t fan_in = 1;
+  Init init;
+  std::optional<Place> place;  // nullopt: all sites share it
+  Use use = Use::trained;
   bool decay = true;  // whether weight decay applies
-  size_t site = 0, member = 0;
+
   int64_t count() const;
+  bool belongs_to(size_t site, size_t member) const { return place && place->site == site && place->member == member; }
+};
+
+/// A trainable weight in the frozen one's place: (out, in) of a linear map, (V, H) of an embedding, (out) of a vector.
+struct OwnWeight {
+  Tensor w;
+};
+
+/// A change that is neither: Adapter::apply makes it of the base output. What cannot call that refuses it when it is bound.
+struct General {};
+
+/// What a member is in one pass. There is no "nothing": a member that does nothing has a low-rank part of zeros.
+using Part = std::variant<LowRank, OwnWeight, General>;
+
+/// What Adapter::apply has at hand: y (N, O) is the base output of x (N, I); x_low is x after dropout, undefined without.
+struct BaseCall {
+  Tensor x_NI, x_low_NI, y_NO;
+  const kernels::Packed& frozen;
+  const Compute& compute;
 };
 
 /// An adapter bound to one site. Member m is the m-th of Site::members.
 class Adapter {
  public:
+  explicit Adapter(const Site& site) : embedding_(site.slot == Slot::embed) {}
   virtual ~Adapter() = default;
-  /// The low-rank part of a member; the linear paths add it (scale * (x Aᵀ) Bᵀ).
-  virtual const LowRank* low_rank(size_t) const { return nullptr; }
-  /// A trainable weight that takes the frozen one's place.
-  virtual const Tensor* weight(size_t) const { return nullptr; }
-  /// General form, built from plain tensor operators: y of member m for input x and the base output. The oracle of the fused paths.
-  virtual Tensor apply(const Tensor& x_NI, const Tensor& base_y_NO, size_t m) const = 0;
-  /// The weight with the adapter folded in, in fp32 (fp64 for an fp64 base); merge and tests.
-  virtual Tensor adapted_weight(const Tensor& base_OI, size_t m) const = 0;
+  /// By value, with history: factors may be computed anew in each pass.
+  virtual Part part(size_t m) const = 0;
+  /// y of member m, for a General part.
+  virtual Tensor apply(const BaseCall& call, size_t m) const;
+  /// Rows [first, first + base_rows.size(0)) of the weight with the adapter folded in, in fp32 (fp64 for an fp64 base), from the same
+  /// rows of the base. An embedding's weight is (V, H). The default serves LowRank and OwnWeight.
+  virtual Tensor adapted_rows(const Tensor& base_rows, int64_t first, size_t m) const;
+  /// Whether the change of a weight is the same whatever the weight is.
+  virtual bool additive() const { return true; }
+
+ private:
+  bool embedding_;  // its factors are those of the map from V to H
 };
+
+/// The tensors of a method by name.
+using Lookup = std::function<const Tensor&(const std::string& name)>;
+
+struct StepHooks;  // adapters/step_hooks.h
+class AdapterSet;
+
+/// How much B A is multiplied with: alpha / r, alpha / sqrt(r), or 1.
+enum class ScaleLaw : uint8_t { rank, root_rank, one };
 
 struct Method {
   std::string_view name, summary, source;
-  bool makes_adapter;  // false: the result is a model, not an adapter file
-  std::vector<ParamSpec> (*params)(std::span<const Site> sites, const AdapterConfig& config);
-  /// `views` are this site's parameters, in the order in which `params` declared them.
-  std::unique_ptr<Adapter> (*make)(const Site& site, const AdapterConfig& config, std::span<const Tensor> views);
+  std::string_view status = "formula, finite differences";  // what it has been held against
+  ScaleLaw scale = ScaleLaw::rank;
+  bool makes_adapter = true;     // false: the result is a model, not an adapter file
+  bool starts_as_base = true;    // the first output has the base's bits
+  bool exact_gradient = true;    // false: the method's own rule, not the derivative of the loss
+  std::string_view peft_type{};  // of its adapter folder; empty where PEFT has no such type or would load something else
+  /// Every tensor. The order is that of their initial values, which may read those before them.
+  std::vector<ParamSpec> (*params)(std::span<const Site> sites, const AdapterConfig& config) = nullptr;
+  std::unique_ptr<Adapter> (*make)(const Site& site, const AdapterConfig& config, const Lookup& param) = nullptr;
+  /// The method's own settings with their defaults, and their fields under "adapter.<name>."; null: it has none.
+  std::any (*settings)() = nullptr;
+  std::vector<Field> (*fields)(std::any* settings) = nullptr;
+  /// How many of the trained tensors' elements learn at the end, where the method keeps some from it; null: all.
+  int64_t (*learning)(int64_t elements, const AdapterConfig& config) = nullptr;
+  int64_t step_bytes = 0;  // that its hooks keep for each trained element
+  /// What it does in each step of a training; null: nothing.
+  std::unique_ptr<StepHooks> (*hooks)(AdapterSet& adapters) = nullptr;
 };
 
 std::span<const Method> methods();
 /// ConfigError names the nearest known method.
 const Method& find_method(const std::string& name);
+
+bool is_low_rank(const Part& part);
+/// A part that must be low-rank: a CHECK fails for another form.
+LowRank low_rank_part(const Adapter& adapter, size_t m);
 
 }  // namespace hellora

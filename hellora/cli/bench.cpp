@@ -4,11 +4,11 @@
 
 #include "hellora/cli/bench.h"
 #include "hellora/cli/commands.h"
-#include "hellora/cli/table.h"
-#include "hellora/cli/threads.h"
 #include "hellora/core/json.h"
 #include "hellora/core/json_text.h"
 #include "hellora/kernels/row.h"
+#include "hellora/recipe/table.h"
+#include "hellora/recipe/threads.h"
 #include "hellora/tensor/torch.h"
 
 namespace hellora {

@@ -5,7 +5,6 @@
 #include <iostream>
 
 #include "hellora/cli/bench.h"
-#include "hellora/cli/table.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json.h"
 #include "hellora/core/json_text.h"
@@ -13,6 +12,7 @@
 #include "hellora/kernels/bf16.h"
 #include "hellora/kernels/grouped.h"
 #include "hellora/kernels/probe.h"
+#include "hellora/recipe/table.h"
 
 namespace hellora {
 namespace {

@@ -4,8 +4,6 @@
 #include <numeric>
 
 #include "hellora/cli/bench.h"
-#include "hellora/cli/table.h"
-#include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/rng.h"
@@ -13,6 +11,8 @@
 #include "hellora/kernels/probe.h"
 #include "hellora/model/count.h"
 #include "hellora/model/synthetic.h"
+#include "hellora/recipe/table.h"
+#include "hellora/recipe/workspace.h"
 #include "hellora/select/policy.h"
 #include "hellora/train/memory.h"
 
@@ -145,7 +145,9 @@ AdapterConfig adapter_of(const StepOptions& o, const ModelShape& shape) {
 Forecast forecast_step(const StepOptions& o, const ComputeConfig& config, const ModelShape& shape, const AdapterConfig& adapter) {
   TrainingNeeds needs;
   needs.weights = weight_bytes(shape, o.weights == "bf16" ? 2 : 4);
-  needs.trainable = count_trainable(shape, adapter, first_experts(shape, o.hot));
+  const AdapterElements elements = count_elements(shape, adapter, first_experts(shape, o.hot));
+  needs.trainable = elements.trained;
+  needs.frozen = elements.frozen;
   needs.tokens = o.tokens;
   needs.adapted_layers = shape.layers;
   needs.saved_bytes = config.saved == "bf16" ? 2 : 4;

@@ -5,7 +5,7 @@
 
 #include "hellora/cli/commands.h"
 #include "hellora/cli/line_input.h"
-#include "hellora/cli/workspace.h"
+#include "hellora/cli/model_options.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/log.h"

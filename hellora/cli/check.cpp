@@ -2,11 +2,12 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
-#include "hellora/cli/table.h"
-#include "hellora/cli/verify.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
+#include "hellora/model/weights.h"
+#include "hellora/recipe/table.h"
+#include "hellora/recipe/verify.h"
 
 namespace hellora {
 namespace {
@@ -15,11 +16,12 @@ namespace {
 Json describe_changes(const AdaptedModel& model, std::vector<std::vector<std::string>>* table) {
   Json rows = Json::array();
   const Modules modules = modules_by_path(*model.adapter.adapters);
+  const BaseWeight base = [&](const std::string& name) { return base_weight(*model.checkpoint, model.shape, name); };
   for (const Site& site : model.adapter.adapters->sites()) {
     double sum = 0;
     int64_t zero = 0;
     for (const SiteMember& one : site.members) {
-      const double size = change_norm(one.path, modules.at(one.path));
+      const double size = change_norm(one.path, modules.at(one.path), base);
       sum += size * size;
       zero += size == 0 ? 1 : 0;
     }

@@ -5,12 +5,12 @@
 #include <cmath>
 
 #include "hellora/cli/help.h"
-#include "hellora/cli/places.h"
-#include "hellora/cli/run_config.h"
-#include "hellora/cli/spellings.h"
 #include "hellora/core/error.h"
 #include "hellora/core/printable.h"
 #include "hellora/core/text.h"
+#include "hellora/recipe/places.h"
+#include "hellora/recipe/run_config.h"
+#include "hellora/recipe/spellings.h"
 
 namespace hellora {
 namespace {

@@ -4,8 +4,6 @@
 #include "hellora/adapters/method.h"
 #include "hellora/cli/commands.h"
 #include "hellora/cli/config_table.h"
-#include "hellora/cli/spellings.h"
-#include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
@@ -15,6 +13,8 @@
 #include "hellora/io/paths.h"
 #include "hellora/model/count.h"
 #include "hellora/model/sites.h"
+#include "hellora/recipe/spellings.h"
+#include "hellora/recipe/workspace.h"
 #include "hellora/select/policy.h"
 
 namespace hellora {

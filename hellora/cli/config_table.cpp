@@ -1,8 +1,8 @@
 #include "hellora/cli/config_table.h"
 
 #include "hellora/cli/help.h"
-#include "hellora/cli/spellings.h"
 #include "hellora/core/text.h"
+#include "hellora/recipe/spellings.h"
 
 namespace hellora {
 namespace {

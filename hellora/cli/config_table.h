@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "hellora/cli/run_config.h"
 #include "hellora/core/json.h"
+#include "hellora/recipe/run_config.h"
 
 namespace hellora {
 

@@ -1,14 +1,14 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
-#include "hellora/cli/spellings.h"
-#include "hellora/cli/table.h"
-#include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/text.h"
 #include "hellora/model/count.h"
 #include "hellora/model/sites.h"
+#include "hellora/recipe/spellings.h"
+#include "hellora/recipe/table.h"
+#include "hellora/recipe/workspace.h"
 #include "hellora/select/policy.h"
 
 namespace hellora {
@@ -40,7 +40,7 @@ class Count : public Command {
     const int64_t base = count_base(shape), all = count_trainable(shape, config_, all_experts(shape));
     const int64_t trainable = count_trainable(shape, config_, plan ? *plan : first_experts(shape, k));
     const Ratios ratios = count_ratios(base, trainable, all);
-    const bool low_rank = config_.method != "full" && !plan;  // a plan's experts may differ in rank and number
+    const bool low_rank = !find_method(config_.method).peft_type.empty() && !plan;  // a plan's experts may differ in rank and number
     const Json json{{"base", base},
                     {"active", count_active(shape)},
                     {"k", plan ? Json() : Json(k)},

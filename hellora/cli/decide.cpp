@@ -5,11 +5,11 @@
 #include <numeric>
 #include <set>
 
-#include "hellora/cli/memory_plan.h"
-#include "hellora/cli/selection.h"
-#include "hellora/cli/table.h"
 #include "hellora/core/text.h"
 #include "hellora/model/count.h"
+#include "hellora/recipe/memory_plan.h"
+#include "hellora/recipe/selection.h"
+#include "hellora/recipe/table.h"
 #include "hellora/select/policy.h"
 
 namespace hellora {

@@ -4,9 +4,9 @@
 #include <optional>
 
 #include "hellora/adapters/plan.h"
-#include "hellora/cli/run_config.h"
 #include "hellora/core/json.h"
 #include "hellora/model/shape.h"
+#include "hellora/recipe/run_config.h"
 #include "hellora/select/profile.h"
 
 namespace hellora {

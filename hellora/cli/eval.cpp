@@ -2,9 +2,7 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
-#include "hellora/cli/progress.h"
-#include "hellora/cli/table.h"
-#include "hellora/cli/workspace.h"
+#include "hellora/cli/model_options.h"
 #include "hellora/core/error.h"
 #include "hellora/core/finite.h"
 #include "hellora/core/json_text.h"
@@ -12,6 +10,8 @@
 #include "hellora/core/text.h"
 #include "hellora/eval/perplexity.h"
 #include "hellora/eval/task.h"
+#include "hellora/recipe/progress.h"
+#include "hellora/recipe/table.h"
 
 namespace hellora {
 namespace {

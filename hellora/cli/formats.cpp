@@ -2,9 +2,9 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
-#include "hellora/cli/table.h"
 #include "hellora/core/json_text.h"
 #include "hellora/export/formats.h"
+#include "hellora/recipe/table.h"
 
 namespace hellora {
 namespace {

@@ -1,7 +1,7 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
-#include "hellora/cli/workspace.h"
+#include "hellora/cli/model_options.h"
 #include "hellora/core/error.h"
 #include "hellora/core/finite.h"
 #include "hellora/core/json_text.h"

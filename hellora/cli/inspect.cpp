@@ -3,8 +3,6 @@
 #include "hellora/cli/commands.h"
 #include "hellora/cli/inspect_data.h"
 #include "hellora/cli/inspect_run.h"
-#include "hellora/cli/selection.h"
-#include "hellora/cli/table.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/printable.h"
@@ -12,8 +10,11 @@
 #include "hellora/data/format.h"
 #include "hellora/io/checkpoint.h"
 #include "hellora/io/paths.h"
+#include "hellora/model/adapter_dir.h"
 #include "hellora/model/arch.h"
 #include "hellora/model/count.h"
+#include "hellora/recipe/selection.h"
+#include "hellora/recipe/table.h"
 #include "hellora/select/policy.h"
 
 namespace hellora {
@@ -102,14 +103,17 @@ Description describe_json(const Path& file) {
 Description describe_adapter(const Path& folder) {
   const SafetensorsFile file(folder / "adapter_model.safetensors");
   Description out = describe_tensors(file.tensors(), Json{{"kind", "adapter"}});
-  const std::string where = (folder / "adapter_config.json").string();
-  const Json config = parse_json(read_text(folder / "adapter_config.json"), where);
-  out.json["adapter_config"] = config;
-  out.text += "adapter: rank " + std::to_string(int_or(config, "r", 0, where)) + ", alpha " +
-              fixed(double_or(config, "lora_alpha", 0, where), 1) + "\n";
+  const Path peft = folder / "adapter_config.json";
+  if (path_exists(peft)) {
+    const Json config = parse_json(read_text(peft), peft.string());
+    out.json["adapter_config"] = config;
+    out.text += "adapter: rank " + std::to_string(int_or(config, "r", 0, peft.string())) + ", alpha " +
+                fixed(double_or(config, "lora_alpha", 0, peft.string()), 1) + "\n";
+  }
   if (path_exists(folder / "hellora.json")) {
     const std::string ours = (folder / "hellora.json").string();
     const Json json = parse_json(read_text(ours), ours);
+    out.text += "method: " + printable(string_or(json, "method", "lora", ours)) + "\n";
     out.text += plan_text(plan_from_json(member(json, "plan", ours), ours));
     out.json["hellora"] = json;
   }
@@ -118,7 +122,7 @@ Description describe_adapter(const Path& folder) {
 
 Description describe_folder(const Path& folder) {
   if (path_exists(folder / "state.json")) return describe_checkpoint(folder);
-  if (path_exists(folder / "adapter_config.json")) return describe_adapter(folder);
+  if (holds_adapter(folder)) return describe_adapter(folder);
   if (path_exists(folder / "config.yaml")) return describe_run(folder);
   if (path_exists(folder / "config.json")) return describe_model(folder);
   throw FormatError(folder.string() + ": expected a model, an adapter, a run or a checkpoint in this folder");

@@ -5,7 +5,6 @@
 #include <iostream>
 #include <set>
 
-#include "hellora/cli/table.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
@@ -14,6 +13,7 @@
 #include "hellora/core/text.h"
 #include "hellora/data/row.h"
 #include "hellora/io/records.h"
+#include "hellora/recipe/table.h"
 
 namespace hellora {
 namespace {

@@ -4,13 +4,13 @@
 #include <map>
 #include <optional>
 
-#include "hellora/cli/progress.h"
-#include "hellora/cli/table.h"
 #include "hellora/core/json_object.h"
 #include "hellora/core/printable.h"
 #include "hellora/core/text.h"
 #include "hellora/io/jsonl.h"
 #include "hellora/io/paths.h"
+#include "hellora/recipe/progress.h"
+#include "hellora/recipe/table.h"
 
 namespace hellora {
 namespace {

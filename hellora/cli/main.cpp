@@ -6,13 +6,13 @@
 #include <system_error>
 
 #include "hellora/cli/command_line.h"
-#include "hellora/cli/process.h"
-#include "hellora/cli/threads.h"
 #include "hellora/core/error.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/io/standard_output.h"
 #include "hellora/kernels/row.h"
+#include "hellora/recipe/process.h"
+#include "hellora/recipe/threads.h"
 #include "hellora/tensor/allocator.h"
 #include "hellora/tensor/torch.h"
 

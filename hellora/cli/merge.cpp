@@ -1,8 +1,8 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
-#include "hellora/cli/verify.h"
 #include "hellora/core/json_text.h"
+#include "hellora/recipe/verify.h"
 
 namespace hellora {
 namespace {

@@ -1,12 +1,13 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
-#include "hellora/cli/profile_run.h"
-#include "hellora/cli/run_data.h"
+#include "hellora/cli/model_options.h"
 #include "hellora/core/finite.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
+#include "hellora/recipe/profile_run.h"
+#include "hellora/recipe/run_data.h"
 
 namespace hellora {
 namespace {

@@ -2,16 +2,17 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
-#include "hellora/cli/run_facts.h"
-#include "hellora/cli/selection.h"
-#include "hellora/cli/table.h"
-#include "hellora/cli/training.h"
-#include "hellora/cli/verify.h"
+#include "hellora/cli/run_options.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/eval/generate.h"
 #include "hellora/io/paths.h"
+#include "hellora/recipe/run_facts.h"
+#include "hellora/recipe/selection.h"
+#include "hellora/recipe/table.h"
+#include "hellora/recipe/training.h"
+#include "hellora/recipe/verify.h"
 #include "hellora/train/signals.h"
 
 namespace hellora {

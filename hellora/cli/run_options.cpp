@@ -1,12 +1,12 @@
 #include "hellora/cli/run_options.h"
 
 #include "hellora/cli/commands.h"
-#include "hellora/cli/shell_quote.h"
-#include "hellora/cli/workspace.h"
+#include "hellora/cli/model_options.h"
 #include "hellora/core/error.h"
 #include "hellora/core/printable.h"
 #include "hellora/core/utf8.h"
 #include "hellora/io/paths.h"
+#include "hellora/recipe/shell_quote.h"
 
 namespace hellora {
 namespace {

@@ -2,19 +2,9 @@
 #pragma once
 
 #include "hellora/cli/command.h"
-#include "hellora/cli/run_config.h"
-#include "hellora/cli/run_folder.h"
+#include "hellora/recipe/run_start.h"
 
 namespace hellora {
-
-/// How a run begins, when the options are read.
-struct RunStart {
-  Start start = Start::fresh;
-  std::optional<Resumed> resumed;  // may lie elsewhere than the output
-  Path config_file;                // as given; empty without one
-  bool dry_run = false;            // only what it will take
-  std::string resume_command;      // what goes on with this run after an interruption
-};
 
 class RunOptions {
  public:

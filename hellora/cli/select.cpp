@@ -2,14 +2,14 @@
 
 #include "hellora/cli/commands.h"
 #include "hellora/cli/decide.h"
-#include "hellora/cli/selection.h"
-#include "hellora/cli/workspace.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/io/paths.h"
 #include "hellora/model/arch.h"
+#include "hellora/recipe/selection.h"
+#include "hellora/recipe/workspace.h"
 #include "hellora/select/policy.h"
 
 namespace hellora {

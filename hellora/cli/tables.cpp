@@ -4,12 +4,12 @@
 #include "hellora/adapters/method.h"
 #include "hellora/cli/commands.h"
 #include "hellora/cli/help.h"
-#include "hellora/cli/table.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/text.h"
 #include "hellora/eval/task.h"
 #include "hellora/model/arch.h"
 #include "hellora/model/count.h"
+#include "hellora/recipe/table.h"
 #include "hellora/select/policy.h"
 
 namespace hellora {
@@ -18,8 +18,11 @@ namespace {
 using Rows = std::vector<std::vector<std::string>>;  // the first row holds the column names
 
 Rows method_rows() {
-  Rows rows = {{"method", "summary", "source"}};
-  for (const Method& one : methods()) rows.push_back({std::string(one.name), std::string(one.summary), std::string(one.source)});
+  Rows rows = {{"method", "result", "summary", "source", "held against"}};
+  for (const Method& one : methods()) {
+    rows.push_back({std::string(one.name), one.makes_adapter ? "adapter" : "model", std::string(one.summary), std::string(one.source),
+                    std::string(one.status)});
+  }
   return rows;
 }
 

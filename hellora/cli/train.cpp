@@ -1,10 +1,11 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
-#include "hellora/cli/training.h"
+#include "hellora/cli/run_options.h"
 #include "hellora/core/json_text.h"
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
+#include "hellora/recipe/training.h"
 #include "hellora/train/signals.h"
 
 namespace hellora {

@@ -122,7 +122,7 @@ ChangeDifference compare_export(const ExportFormat& format, const Path& folder, 
       if (!is_zero(change)) difference.note(path, INFINITY);
       return;
     }
-    const Difference one = compare_change(*it->second.adapter->low_rank(it->second.member), change);
+    const Difference one = compare_change(low_rank_part(*it->second.adapter, it->second.member), change);
     // The adapter's own norm must fit into fp32: no reader computes in more.
     const double size = static_cast<float>(std::sqrt(one.own_sq)), error = std::sqrt(one.error_sq);
     difference.note(path, !std::isfinite(size) ? INFINITY : size > 0 ? error / size : error > 0 ? INFINITY : error);
@@ -143,7 +143,7 @@ std::pair<Tensor, Tensor> UniformPairs::pair(const std::string& path, int64_t in
   const auto it = modules->find(path);
   if (it == modules->end()) return {a_RI, b_OR};
   const at::NoGradGuard no_grad;
-  const LowRank& part = *it->second.adapter->low_rank(it->second.member);
+  const LowRank part = low_rank_part(*it->second.adapter, it->second.member);
   const int64_t own = part.A_RI.size(0);
   a_RI.narrow(0, 0, own).copy_(part.A_RI);
   b_OR.narrow(1, 0, own).copy_(folded_B(part, scale));
@@ -154,7 +154,8 @@ UniformPairs uniform_pairs(const Modules& modules) {
   UniformPairs uniform;
   uniform.modules = &modules;
   for (const auto& [path, module] : modules) {
-    const LowRank* part = module.adapter->low_rank(module.member);
+    const Part what = module.adapter->part(module.member);
+    const auto* part = std::get_if<LowRank>(&what);
     if (part == nullptr) throw ConfigError("this adapter is not low-rank; merge it instead of exporting it");
     uniform.rank = std::max(uniform.rank, part->A_RI.size(0));
     if (uniform.scale == 0) uniform.scale = part->scale;

@@ -102,9 +102,11 @@ class Comparison {
 
   void adapted(const std::string& name, const Piece& piece, const std::string& path, const Module& module) {
     const Tensor base = rows(source_, name, piece).to(at::kFloat), stored = rows(merged_, name, piece);
-    const Tensor expected = adapted_rows(module, base, piece.row).to(stored.scalar_type());
+    const Tensor expected = module.adapted_rows(base, piece.row).to(stored.scalar_type());
     note_elements(name, piece, wrong_elements(expected, stored, base));
-    add_rounding(adapted_rows(module, at::zeros_like(base), piece.row), base, stored, rounding_[path]);
+    const Tensor change = module.adapter->additive() ? module.adapted_rows(at::zeros_like(base), piece.row)
+                                                     : module.adapted_rows(base.to(at::kDouble), piece.row) - base.to(at::kDouble);
+    add_rounding(change, base, stored, rounding_[path]);
     report.modules += piece.row == 0 ? 1 : 0;
   }
 
@@ -142,7 +144,7 @@ void merge_model(const Checkpoint& source, const ModelShape& shape, const Adapte
   rewrite.fp32 = fp32;
   rewrite.wanted = [&](const std::string& parameter) { return find(parameter) != modules.end(); };
   rewrite.values = [&](const Piece& piece, const Tensor& base) {
-    return adapted_rows(find(piece.parameter)->second, base.to(at::kFloat), piece.row);
+    return find(piece.parameter)->second.adapted_rows(base.to(at::kFloat), piece.row);
   };
   rewrite_model(source, shape, out, rewrite);
 }

@@ -21,26 +21,10 @@ Tensor weight_change(const Module& module) {
   const bool embedding = module.site->slot == Slot::embed;
   const std::vector<int64_t> sizes =
       embedding ? std::vector<int64_t>{module.site->in, module.site->out} : std::vector<int64_t>{module.site->out, module.site->in};
-  const LowRank* part = module.adapter->low_rank(module.member);
-  const auto dtype = part != nullptr ? part->A_RI.scalar_type() : at::kFloat;
-  return module.adapter->adapted_weight(at::zeros(sizes, at::TensorOptions(dtype)), module.member);
-}
-
-Tensor adapted_rows(const Module& module, const Tensor& base_rows, int64_t first) {
-  const at::NoGradGuard no_grad;
-  const bool embedding = module.site->slot == Slot::embed;
-  const int64_t rows = base_rows.size(0), all = embedding ? module.site->in : module.site->out;
-  if (rows == all) return module.adapter->adapted_weight(base_rows, module.member);
-  const LowRank* part = module.adapter->low_rank(module.member);
-  HELLORA_CHECK(part != nullptr, "only low-rank adapters are folded in by rows");
-  const auto dtype = base_rows.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  // A product with few rows takes another path than the whole one and rounds otherwise: so many are computed at least.
-  constexpr int64_t kLeastRows = 256;
-  const int64_t count = std::max(rows, std::min(kLeastRows, all)), from = std::min(first, all - count);
-  const Tensor b_OR = part->whole_B();
-  const Tensor change =
-      embedding ? at::matmul(b_OR, part->A_RI.narrow(1, from, count)).t() : at::matmul(b_OR.narrow(0, from, count), part->A_RI);
-  return base_rows.to(dtype) + change.narrow(0, first - from, rows).to(dtype) * part->scale;
+  const Part part = module.adapter->part(module.member);
+  const auto* low_rank = std::get_if<LowRank>(&part);
+  const auto dtype = low_rank != nullptr ? low_rank->A_RI.scalar_type() : at::kFloat;
+  return module.adapter->adapted_rows(at::zeros(sizes, at::TensorOptions(dtype)), 0, module.member);
 }
 
 void require_finite(const AdapterSet& adapters, const std::string& where) {
@@ -53,21 +37,29 @@ void require_finite(const AdapterSet& adapters, const std::string& where) {
                       ", holds a value that is not finite");
   }
   for (const auto& [path, module] : modules_by_path(adapters)) {
-    const LowRank* part = module.adapter->low_rank(module.member);
-    if (part != nullptr) finite(static_cast<float>(part->scale), where + ": the scale (alpha / r) of " + path);
+    const Part what = module.adapter->part(module.member);
+    if (const auto* part = std::get_if<LowRank>(&what))
+      finite(static_cast<float>(part->scale), where + ": the scale (alpha / r) of " + path);
   }
 }
 
-double change_norm(const std::string& path, const Module& module) {
+double change_norm(const std::string& path, const Module& module, const BaseWeight& base) {
+  const auto checked = [&](double sum) {
+    return finite(static_cast<double>(static_cast<float>(std::sqrt(sum))), path + ": the norm of the weight change");
+  };
+  if (!module.adapter->additive()) {
+    const Tensor weight = base(module.site->parameter(module.member)).to(at::kFloat);
+    return checked((module.adapted_rows(weight, 0).to(at::kDouble) - weight.to(at::kDouble)).square().sum().item<double>());
+  }
   const bool embedding = module.site->slot == Slot::embed;
   const int64_t rows = embedding ? module.site->in : module.site->out, width = embedding ? module.site->out : module.site->in;
   const int64_t step = std::max<int64_t>(1, kPiece / width);
   double sum = 0;
   for (int64_t first = 0; first < rows; first += step) {
     const Tensor zero = at::zeros({std::min(step, rows - first), width}, at::TensorOptions(at::kFloat));
-    sum += adapted_rows(module, zero, first).to(at::kDouble).square().sum().item<double>();
+    sum += module.adapted_rows(zero, first).to(at::kDouble).square().sum().item<double>();
   }
-  return finite(static_cast<double>(static_cast<float>(std::sqrt(sum))), path + ": the norm of the weight change");
+  return checked(sum);
 }
 
 void ChangeDifference::note(const std::string& path, double relative) {

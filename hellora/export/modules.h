@@ -14,6 +14,9 @@ struct Module {
   const Site* site = nullptr;
   size_t member = 0;
   const Adapter* adapter = nullptr;
+
+  /// Rows [first, first + base_rows.size(0)) of its weight with the adapter folded in, from the same rows of the base.
+  Tensor adapted_rows(const Tensor& base_rows, int64_t first) const { return adapter->adapted_rows(base_rows, first, member); }
 };
 
 using Modules = std::map<std::string, Module>;
@@ -23,14 +26,12 @@ Modules modules_by_path(const AdapterSet& adapters);
 /// The weight change of a module, in the dtype of its factors: zero plus the adapter.
 Tensor weight_change(const Module& module);
 
-/// Rows [first, first + base.size(0)) of the module's weight with the adapter folded in, from the same rows of the base.
-Tensor adapted_rows(const Module& module, const Tensor& base_rows, int64_t first);
-
 /// CheckFailed names the first tensor of the adapter, with its row, that is not finite, or the module whose scale is not.
 void require_finite(const AdapterSet& adapters, const std::string& where);
 
-/// ‖ΔW‖ of a module, summed in pieces in fp64; CheckFailed when it does not fit into fp32.
-double change_norm(const std::string& path, const Module& module);
+/// ‖ΔW‖ of a module, summed in pieces in fp64; CheckFailed when it does not fit into fp32. `base` is asked for the weight where the
+/// change depends on it.
+double change_norm(const std::string& path, const Module& module, const BaseWeight& base = {});
 
 /// How far two adapters are from meaning the same.
 struct ChangeDifference {

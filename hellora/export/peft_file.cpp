@@ -102,7 +102,7 @@ FileChange PeftFile::pair(const PairPlace& place) {
   change.a_RI = load(factor_name(place, 'A'), {rank * place.experts, place.in}, &a_stored);
   change.b_OR = load(factor_name(place, 'B'), {place.out, rank * place.experts}, &change.stored);
   if (a_stored != change.stored) throw FormatError(file_.path().string() + ": the factors of " + place.path + " have different dtypes");
-  change.scale = config_.rslora ? alpha / std::sqrt(static_cast<double>(rank)) : alpha / static_cast<double>(rank);
+  change.scale = alpha / config_.settings().rank_factor(static_cast<double>(rank));
   change.embedding = place.embedding;
   return change;
 }

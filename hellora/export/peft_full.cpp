@@ -42,7 +42,7 @@ void write_peft_full(const Path& folder, const AdapterSet& adapters, const Expor
   AdapterConfig config = adapters.config();
   config.rank = uniform.rank;
   config.alpha = uniform.alpha;
-  config.rslora = false;
+  config.method = "lora";
   config.dropout = 0;  // PEFT on transformers 5 refuses fused experts with dropout
   write_text_atomic(folder / "adapter_config.json", dump_json(peft_config(config, settings.base, target_modules(shape, slots)), 2) + "\n");
 }

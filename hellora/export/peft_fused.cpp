@@ -97,7 +97,7 @@ Json fused_config(const AdapterSet& adapters, const ExportSettings& settings, co
   AdapterConfig config = adapters.config();
   config.rank = uniform.rank;
   config.alpha = uniform.alpha;
-  config.rslora = false;
+  config.method = "lora";
   config.dropout = 0;  // target_parameters knows no dropout
   std::vector<AdaptedSlot> modules;
   std::vector<std::string> parameters;

@@ -25,7 +25,9 @@ void write_element(void* data, WeightType store, int64_t i, double value) {
 }
 
 /// Position of (column k, row n of 32) in a panel.
-int64_t slot(WeightType store, int64_t k, int64_t n) { return store == WeightType::bf16 ? (k / 2 * kPanel + n) * 2 + k % 2 : k * kPanel + n; }
+int64_t slot(WeightType store, int64_t k, int64_t n) {
+  return store == WeightType::bf16 ? (k / 2 * kPanel + n) * 2 + k % 2 : k * kPanel + n;
+}
 
 /// The common case, bf16 to bf16 without a scale: bits are moved, not read as numbers.
 void pack_bits(const Plain& source, const Packed& packed, int64_t p, uint16_t* panel) {

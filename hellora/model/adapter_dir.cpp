@@ -6,8 +6,11 @@
 #include "hellora/core/error.h"
 #include "hellora/core/json_object.h"
 #include "hellora/core/json_text.h"
+#include "hellora/core/printable.h"
+#include "hellora/core/text.h"
 #include "hellora/io/paths.h"
 #include "hellora/model/adapter_file.h"
+#include "hellora/model/declared_adapter.h"
 #include "hellora/model/tensor_io.h"
 
 namespace hellora {
@@ -15,6 +18,8 @@ namespace {
 
 constexpr const char* kFormat = "hellora.adapter/1";
 constexpr const char* kTensors = "adapter_model.safetensors";
+constexpr const char* kConfig = "adapter_config.json";  // PEFT's
+constexpr const char* kOurs = "hellora.json";
 
 /// Pairs of the file by (layer, slot), then expert.
 using Found = std::map<std::pair<int64_t, Slot>, std::map<int64_t, FilePair>>;
@@ -58,6 +63,17 @@ std::vector<Site> sites_of(const Found& found, const ModelShape& shape, const Ad
   return sites;
 }
 
+/// The method that a file names. FormatError: this hellora has no such method, or it makes no adapter.
+std::string method_name(const std::string& name, const std::string& where) {
+  std::vector<std::string> known;
+  for (const Method& one : methods()) {
+    if (one.makes_adapter && one.name == name) return name;
+    if (one.makes_adapter) known.emplace_back(one.name);
+  }
+  throw FormatError(where + ": method \"" + printable(name) + "\" makes no adapter that this hellora knows; expected one of " +
+                    join(known, ", "));
+}
+
 /// Values of the file into the set; CheckFailed where one is not finite: no result of such an adapter means anything.
 void copy_values(const Found& found, const std::string& where, AdapterSet& adapters) {
   const auto put = [&](size_t spec, const Tensor& value) {
@@ -67,8 +83,8 @@ void copy_values(const Found& found, const std::string& where, AdapterSet& adapt
   };
   for (size_t p = 0; p + 1 < adapters.specs().size(); p += 2) {  // A, then B
     const ParamSpec& spec = adapters.specs()[p];
-    const Site& site = adapters.sites()[spec.site];
-    const auto [a_RI, b_OR] = found.at({site.layer, site.slot}).at(site.members[spec.member].expert).load();
+    const Site& site = adapters.sites()[spec.place->site];
+    const auto [a_RI, b_OR] = found.at({site.layer, site.slot}).at(site.members[spec.place->member].expert).load();
     put(p, a_RI);
     put(p + 1, b_OR);
   }
@@ -76,9 +92,11 @@ void copy_values(const Found& found, const std::string& where, AdapterSet& adapt
 
 }  // namespace
 
+bool holds_adapter(const Path& folder) { return path_exists(folder / kConfig) || path_exists(folder / kOurs); }
+
 AdapterOrigin read_origin(const Path& folder) {
   AdapterOrigin origin;
-  const Path path = folder / "hellora.json";
+  const Path path = folder / kOurs;
   if (!path_exists(path)) {
     origin.plain = true;
     origin.base_path = read_peft_config(folder).base;
@@ -88,11 +106,14 @@ AdapterOrigin read_origin(const Path& folder) {
   const Json json = parse_json(read_text(path), where);
   JsonObject ours(json, where);
   if (ours.text("format") != kFormat) throw FormatError(where + ": format is not " + kFormat);
-  ours.choice_or("method", "lora", {"lora"});
+  origin.method = method_name(ours.text_or("method", "lora"), where);
+  if (const Json* settings = ours.find("settings")) origin.settings = *settings;
+  origin.seed = static_cast<uint64_t>(ours.integer_or("seed", 0, 0, INT64_MAX));
+  origin.seeded_hash = ours.text_or("seeded_hash", "");
   origin.plan = plan_from_json(ours.at("plan"), where + ": plan");
   origin.model_hash = ours.text_or("model_hash", "");
   origin.model = ours.text_or("model", "");
-  origin.base_path = read_peft_config(folder).base;
+  origin.base_path = find_method(origin.method).peft_type.empty() ? ours.text_or("base", "") : read_peft_config(folder).base;
   origin.data_format = ours.text_or("data_format", "");
   origin.train_on = ours.choice_or("train_on", "completion", {"completion", "last-turn", "all-turns", "all"});
   origin.chat_template = ours.text_or("chat_template", "auto");
@@ -112,6 +133,23 @@ int64_t largest_rank(const std::vector<Site>& sites) {
     for (const SiteMember& one : site.members) largest = std::max(largest, one.rank);
   }
   return largest;
+}
+
+Json peft_config(AdapterConfig settings, const std::vector<Site>& sites, const std::string& base) {
+  settings.rank = largest_rank(sites);
+  std::vector<std::string> modules;
+  Json ranks = Json::object(), alphas = Json::object();
+  for (const Site& site : sites) {
+    for (const SiteMember& one : site.members) {
+      modules.push_back(one.path);
+      if (one.rank != settings.rank) ranks[one.path] = one.rank;
+      if (one.alpha > 0 && one.alpha != settings.alpha) alphas[one.path] = one.alpha;
+    }
+  }
+  Json config = hellora::peft_config(settings, base, modules);
+  config["rank_pattern"] = ranks;
+  config["alpha_pattern"] = alphas;
+  return config;
 }
 
 /// Down sites that nobody adapts, beside gate and up of the same experts: without them PEFT on transformers 5 leaves gate
@@ -142,9 +180,12 @@ void write_adapter(const Path& folder, const AdapterSet& adapters, const Adapter
     keep.push_back(value.detach().to(at::kFloat).contiguous());
     bytes.push_back(tensor_bytes(kPeftPrefix + name, keep.back()));
   };
-  for (size_t p = 0; p < adapters.specs().size(); ++p) add(adapters.specs()[p].name, adapters.param(p));
+  for (size_t p = 0; p < adapters.specs().size(); ++p) {
+    if (adapters.specs()[p].use != Use::seeded) add(adapters.specs()[p].name, adapters.param(p));
+  }
+  const bool peft = !adapters.method().peft_type.empty();
   std::vector<Site> sites = adapters.sites();
-  for (Site& site : silent_down_sites(adapters, shape)) {
+  for (Site& site : peft ? silent_down_sites(adapters, shape) : std::vector<Site>()) {
     for (const SiteMember& one : site.members) {
       add(one.path + ".lora_A.weight", at::zeros({one.rank, site.in}));
       add(one.path + ".lora_B.weight", at::zeros({site.out, one.rank}));
@@ -152,38 +193,29 @@ void write_adapter(const Path& folder, const AdapterSet& adapters, const Adapter
     sites.push_back(std::move(site));
   }
   write_safetensors(folder / kTensors, std::move(bytes), {{"format", "pt"}});
-  std::vector<std::string> modules;
-  AdapterConfig settings = adapters.config();
-  settings.rank = largest_rank(sites);
-  Json ranks = Json::object(), alphas = Json::object();
-  for (const Site& site : sites) {
-    for (const SiteMember& one : site.members) {
-      modules.push_back(one.path);
-      if (one.rank != settings.rank) ranks[one.path] = one.rank;
-      if (one.alpha > 0 && one.alpha != settings.alpha) alphas[one.path] = one.alpha;
-    }
-  }
-  Json config = peft_config(settings, origin.base_path, modules);
-  config["rank_pattern"] = ranks;
-  config["alpha_pattern"] = alphas;
-  write_text_atomic(folder / "adapter_config.json", dump_json(config, 2) + "\n");
+  if (peft) write_text_atomic(folder / kConfig, dump_json(peft_config(adapters.config(), sites, origin.base_path), 2) + "\n");
   Json ours{{"format", kFormat},
             {"version", HELLORA_VERSION},
             {"method", std::string(adapters.method().name)},
             {"plan", plan_to_json(origin.plan)}};
+  ours["settings"] = adapter_settings(adapters);
+  ours["seed"] = adapters.seed();
+  if (const std::string hash = seeded_hash(adapters); !hash.empty()) ours["seeded_hash"] = hash;
+  if (!peft) ours["base"] = origin.base_path;
   ours["model_hash"] = origin.model_hash;
   ours["model"] = shape_note(shape);
   ours["data_format"] = origin.data_format;
   ours["train_on"] = origin.train_on;
   ours["chat_template"] = origin.chat_template;
   ours["run"] = origin.run;
-  write_text_atomic(folder / "hellora.json", dump_json(ours, 1) + "\n");
+  write_text_atomic(folder / kOurs, dump_json(ours, 1) + "\n");
 }
 
-LoadedAdapter read_adapter(const Path& folder, const ModelShape& shape, at::ScalarType dtype) {
-  LoadedAdapter loaded;
-  loaded.origin = read_origin(folder);
-  check_shape(loaded.origin, shape, folder);
+namespace {
+
+/// PEFT's layout: pairs of one module each, or fused.
+std::unique_ptr<AdapterSet> read_pair_adapter(const Path& folder, const ModelShape& shape, const AdapterOrigin& origin,
+                                              at::ScalarType dtype) {
   const PeftConfig peft = read_peft_config(folder);
   const SafetensorsFile file(folder / kTensors);
   if (file.tensors().empty()) throw FormatError(file.path().string() + ": holds no tensor");
@@ -194,13 +226,33 @@ LoadedAdapter read_adapter(const Path& folder, const ModelShape& shape, at::Scal
     found[key].emplace(expert, std::move(pair));
   }
   check_expert_sets(found, file.path().string());
-  AdapterConfig config;
-  config.rank = peft.rank;
-  config.alpha = peft.alpha;
-  config.dropout = peft.dropout;
-  config.rslora = peft.rslora;
-  loaded.adapters = std::make_unique<AdapterSet>(sites_of(found, shape, config), config, 0, BaseWeight(), dtype);
-  copy_values(found, file.path().string(), *loaded.adapters);
+  AdapterConfig config = peft.settings();
+  if (!origin.plain) {  // its own settings; what both files say is taken from PEFT's
+    config.own = read_adapter_settings(origin.settings, origin.method, (folder / kOurs).string() + ": settings").own;
+    const bool root = find_method(config.method).scale == ScaleLaw::root_rank,
+               own = find_method(origin.method).scale == ScaleLaw::root_rank;
+    if (root != own && !origin.settings.empty())
+      throw FormatError((folder / kConfig).string() + ": use_rslora does not fit the method of hellora.json, " + origin.method);
+    if (root == own) config.method = origin.method;
+  }
+  auto adapters = std::make_unique<AdapterSet>(sites_of(found, shape, config), config, origin.seed, BaseWeight(), dtype, Fill::stored);
+  copy_values(found, file.path().string(), *adapters);
+  return adapters;
+}
+
+}  // namespace
+
+LoadedAdapter read_adapter(const Path& folder, const ModelShape& shape, at::ScalarType dtype) {
+  LoadedAdapter loaded;
+  loaded.origin = read_origin(folder);
+  check_shape(loaded.origin, shape, folder);
+  const AdapterOrigin& origin = loaded.origin;
+  if (!find_method(origin.method).peft_type.empty()) {
+    loaded.adapters = read_pair_adapter(folder, shape, origin, dtype);
+  } else {
+    const AdapterConfig config = read_adapter_settings(origin.settings, origin.method, (folder / kOurs).string() + ": settings");
+    loaded.adapters = read_declared_adapter(folder / kTensors, shape, config, origin, dtype);
+  }
   return loaded;
 }
 

@@ -18,10 +18,18 @@ struct AdapterOrigin {
   Json run = Json::object();           // seed, data hash, steps, …
   std::string model = {};              // shape_note of the base
   bool plain = false;                  // no hellora.json: nothing here proves the base
+  std::string method = "lora";         // that made it; of a plain PEFT adapter what adapter_config.json means
+  Json settings = Json::object();      // its settings (adapter_settings)
+  uint64_t seed = 0;                   // of what is made anew and not stored
+  std::string seeded_hash = {};        // of that; empty: nothing is
 };
 
-/// Writes adapter_model.safetensors (fp32), adapter_config.json, hellora.json into `folder`. `r` is the largest rank, and
-/// gate and up without down get a down of zeros: what PEFT needs to take the folder whole or refuse it.
+/// Whether the folder looks like an adapter's.
+bool holds_adapter(const Path& folder);
+
+/// Writes adapter_model.safetensors (fp32) and hellora.json into `folder`, and adapter_config.json where PEFT has the method's type:
+/// without it PEFT refuses the folder instead of loading something else. There `r` is the largest rank, and gate and up without down
+/// get a down of zeros: what PEFT needs to take the folder whole or refuse it.
 void write_adapter(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape);
 
 struct LoadedAdapter {
@@ -33,9 +41,9 @@ struct LoadedAdapter {
 /// hellora does not know.
 AdapterOrigin read_origin(const Path& folder);
 
-/// Reads an adapter for a model of this shape. FormatError: not LoRA, an option that would be ignored, keys that fit no
-/// module, wrong shapes, gate/up/down on different experts. StateError: made for a base of another shape. CheckFailed: a value
-/// that is not finite. `dtype` is fp32, or fp64 for tests.
+/// Reads an adapter for a model of this shape, for use; train after enable_grad(). FormatError: not LoRA, an option that would be ignored,
+/// keys that fit no module, wrong shapes, gate/up/down on different experts. StateError: made for a base of another shape. CheckFailed: a
+/// value that is not finite. `dtype` is fp32, or fp64 for tests.
 LoadedAdapter read_adapter(const Path& folder, const ModelShape& shape, at::ScalarType dtype = at::kFloat);
 
 /// "olmoe: 16 layers of width 2048, 64 experts of width 1024, vocabulary 50304"

@@ -36,12 +36,6 @@ constexpr Suffix kSuffixes[] = {{".lora_A.weight", true, false},
                                 {".lora_embedding_A", true, true},
                                 {".lora_embedding_B", false, true}};
 
-std::string sizes_text(const std::vector<int64_t>& sizes) {
-  std::string text = "(";
-  for (size_t i = 0; i < sizes.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(sizes[i]);
-  return text + ")";
-}
-
 class Reader {
  public:
   Reader(const SafetensorsFile& file, const ModelShape& shape, const PeftConfig& config)
@@ -177,8 +171,7 @@ class Reader {
     const int64_t rank = config_.rank_of(parameter);
     check_sizes(*raw.a, {rank * shape_.experts, in});
     check_sizes(*raw.b, {parts * out, rank * shape_.experts});
-    AdapterConfig scaling;
-    scaling.rslora = config_.rslora;
+    const AdapterConfig scaling = config_.settings();
     return {expert_pairs(load(*raw.a), load(*raw.b), shape_.experts, where_ + ": " + key), scaling.scale(rank, config_.alpha_of(parameter)),
             std::move(slots), out};
   }
@@ -211,7 +204,7 @@ class Reader {
     const Tensor index_R = at::tensor(ranks, at::TensorOptions(at::kLong));
     const Tensor a_RI = part.pairs.a_ERI[e].index_select(0, index_R), b_OR = part.b(s, e).index_select(1, index_R);
     const auto share = static_cast<double>(rank);
-    const double alpha = part.scale * (config_.rslora ? std::sqrt(share) : share);  // the scale stays that of the whole pair
+    const double alpha = part.scale * config_.settings().rank_factor(share);  // the scale stays that of the whole pair
     add({layer, part.slots[s], {e, rank, alpha, module_path(arch_, part.slots[s], layer, e)}, [a_RI, b_OR] {
            return std::pair(a_RI, b_OR);
          }});
@@ -230,6 +223,12 @@ class Reader {
 };
 
 }  // namespace
+
+std::string sizes_text(const std::vector<int64_t>& sizes) {
+  std::string text = "(";
+  for (size_t i = 0; i < sizes.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(sizes[i]);
+  return text + ")";
+}
 
 std::vector<FilePair> read_pairs(const SafetensorsFile& file, const ModelShape& shape, const PeftConfig& config) {
   return Reader(file, shape, config).read();

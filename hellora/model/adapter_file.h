@@ -21,6 +21,9 @@ struct FilePair {
   std::function<std::pair<Tensor, Tensor>()> load;  // A (R, in) and B (out, R), in the file's dtype
 };
 
+/// "(8, 16)"
+std::string sizes_text(const std::vector<int64_t>& sizes);
+
 /// Every pair of the file, in no particular order. FormatError names the tensor: not LoRA, not of floating point, no module of this
 /// model, half a pair, a rank other than adapter_config.json's, a shape that does not fit. The file must outlive the result.
 std::vector<FilePair> read_pairs(const SafetensorsFile& file, const ModelShape& shape, const PeftConfig& config);

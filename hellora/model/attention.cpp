@@ -47,11 +47,11 @@ Tensor attend_cached(const Tensor& q_TAC, const Tensor& k_TGC, const Tensor& v_T
 }  // namespace
 
 std::vector<Tensor> project(const Tensor& x_TD, std::span<const Slot> slots, const AttentionBlock& block) {
-  std::vector<LinearMap> maps;
+  std::vector<AdaptedMap> maps;
   for (const Slot slot : slots) maps.push_back(block.map(slot));
-  const bool low = std::any_of(maps.begin(), maps.end(), [](const LinearMap& map) { return map.low_rank.A_RI.defined(); });
-  const Tensor x_low = low ? adapter_input(x_TD, block.context, block.layer, slots[0]) : Tensor();  // one mask for all of them
-  std::vector<Tensor> out = linear(x_TD, x_low, maps, block.compute);
+  const bool adapted = std::any_of(maps.begin(), maps.end(), [](const AdaptedMap& map) { return map.adapter != nullptr; });
+  const Tensor x_low = adapted ? adapter_input(x_TD, block.context, block.layer, slots[0]) : Tensor();  // one mask for all of them
+  std::vector<Tensor> out = adapted_linear(x_TD, x_low, maps, block.compute);
   constexpr std::pair<Slot, Slot> kBiases[] = {{Slot::q, Slot::q_bias}, {Slot::k, Slot::k_bias}, {Slot::v, Slot::v_bias}};
   for (size_t i = 0; i < slots.size(); ++i) {
     for (const auto& [slot, bias] : kBiases) {
@@ -71,7 +71,7 @@ Tensor output_projection(const Tensor& joined_TQ, const AttentionBlock& block) {
   const Tensor rows = block.row_N.defined() ? joined_TQ.index_select(0, block.row_N) : joined_TQ;
   const Adapter* adapter = block.adapters[Slot::o];
   const Tensor low = adapter != nullptr ? adapter_input(rows, block.context, block.layer, Slot::o, block.row_N) : Tensor();
-  const Tensor y = adapted_linear(rows, block.weights.packed(Slot::o), adapter, low, block.compute);
+  const Tensor y = adapted_linear(rows, low, block.map(Slot::o), block.compute);
   return block.weights.vector[Slot::o_bias].defined() ? y + block.vector(Slot::o_bias) : y;
 }
 

@@ -23,7 +23,7 @@ struct AttentionBlock {
   const Compute& compute;
   Tensor row_N;
 
-  LinearMap map(Slot slot) const { return adapted_map(weights.packed(slot), adapters[slot]); }
+  AdaptedMap map(Slot slot) const { return {weights.packed(slot), adapters[slot]}; }
   /// The slot's vector, trained or frozen; undefined where the layer has none.
   Tensor vector(Slot slot) const { return effective_weight(weights.vector[slot], adapters[slot]); }
   AttentionRule rule() const { return {shape.attention_scale, shape.window}; }

@@ -27,11 +27,19 @@ int64_t count_with(const ModelShape& shape, int64_t experts) {
 int64_t count_base(const ModelShape& shape) { return count_with(shape, shape.experts); }
 int64_t count_active(const ModelShape& shape) { return count_with(shape, shape.router.top_k); }
 
-int64_t count_trainable(const ModelShape& shape, const AdapterConfig& config, const Plan& plan) {
+AdapterElements count_elements(const ModelShape& shape, const AdapterConfig& config, const Plan& plan) {
   const std::vector<Site> sites = find_sites(shape, config, plan);
-  int64_t total = 0;
-  for (const ParamSpec& spec : find_method(config.method).params(sites, config)) total += spec.count();
-  return total;
+  AdapterElements elements;
+  for (const ParamSpec& spec : find_method(config.method).params(sites, config)) {
+    (spec.use == Use::trained ? elements.trained : elements.frozen) += spec.count();
+  }
+  return elements;
+}
+
+int64_t count_trainable(const ModelShape& shape, const AdapterConfig& config, const Plan& plan) {
+  const int64_t trained = count_elements(shape, config, plan).trained;
+  const Method& method = find_method(config.method);
+  return method.learning != nullptr ? method.learning(trained, config) : trained;
 }
 
 double base_flops(const ModelShape& s) {

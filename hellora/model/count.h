@@ -11,8 +11,15 @@ namespace hellora {
 int64_t count_base(const ModelShape& shape);
 /// Parameters one token passes through (embeddings included).
 int64_t count_active(const ModelShape& shape);
-/// Trainable parameters of a method on a plan.
+/// Parameters of a method on a plan that learn; those that it keeps from learning are left out.
 int64_t count_trainable(const ModelShape& shape, const AdapterConfig& config, const Plan& plan);
+
+/// Elements of an adapter in memory.
+struct AdapterElements {
+  int64_t trained = 0;  // with gradient and moments, whether they learn or not
+  int64_t frozen = 0;
+};
+AdapterElements count_elements(const ModelShape& shape, const AdapterConfig& config, const Plan& plan);
 /// Forward FLOPs per token, 2 per multiply-add, without attention scores and embedding look-up.
 double base_flops(const ModelShape& shape);
 /// Forward FLOPs of attention scores and values per token and position that it sees.

@@ -21,6 +21,10 @@ void Decoder::bind(const AdapterSet* adapters) {
   embed_ = find(-1, Slot::embed);
   final_norm_ = find(-1, Slot::final_norm);
   lm_head_ = find(-1, Slot::lm_head);
+  if (embed_ != nullptr && std::holds_alternative<General>(embed_->part(0))) {
+    throw ConfigError("adapter.method: " + std::string(adapters->method().name) +
+                      " has no form for an embedding, whose rows are looked up and not multiplied; leave embed out of adapter.targets");
+  }
   layers_.clear();
   for (int64_t layer = 0; layer < shape_.layers; ++layer) layers_.push_back(layer_adapters(layer));
 }
@@ -43,7 +47,9 @@ Decoder::LayerAdapters Decoder::layer_adapters(int64_t layer) const {
 
 Tensor Decoder::embed(const Tensor& ids_T) const {
   const Tensor h_TD = at::embedding(effective_weight(weights_.embed_VD, embed_), ids_T).to(real_);
-  const LowRank* part = embed_ != nullptr ? embed_->low_rank(0) : nullptr;
+  if (embed_ == nullptr) return h_TD;
+  const Part what = embed_->part(0);
+  const auto* part = std::get_if<LowRank>(&what);
   if (part == nullptr) return h_TD;
   return h_TD + at::matmul(at::embedding(part->A_RI.t(), ids_T), part->whole_B().t()) * part->scale;
 }
@@ -80,7 +86,7 @@ Tensor Decoder::with_shared(const Tensor& routed_TD, const Tensor& x_TD, int64_t
     const Adapter* adapter = layers_[i].slot[Slot::shared_router];
     const Tensor low = adapter != nullptr ? adapter_input(x_TD, forward.context, layer, Slot::shared_router, row_N) : Tensor();
     const Compute exact{kernels::Math::full, compute_.saved};
-    scale_T1 = at::sigmoid(adapted_linear(x_TD, weights_.layers[i].matrix[Slot::shared_router], adapter, low, exact));
+    scale_T1 = at::sigmoid(adapted_linear(x_TD, low, {weights_.layers[i].matrix[Slot::shared_router], adapter}, exact));
   }
   return routed_TD + dense_mlp(x_TD, scale_T1, true, layer, forward, row_N);
 }
@@ -171,9 +177,9 @@ Tensor Decoder::logits(const Tensor& h_ND, const StepContext& context, const Ten
   const Tensor normed = rms_norm(h_ND, effective_weight(weights_.final_norm_D, final_norm_), shape_.rms_eps, compute_);
   const Tensor low = lm_head_ != nullptr ? adapter_input(normed, context, -1, Slot::lm_head, row_N) : Tensor();
   // Tied embeddings that are trained in full act in both places.
-  const Adapter* head =
-      shape_.tied_embeddings && lm_head_ == nullptr && embed_ != nullptr && embed_->weight(0) != nullptr ? embed_ : lm_head_;
-  return adapted_linear(normed, weights_.lm_head, head, low, compute_);
+  const bool tied =
+      shape_.tied_embeddings && lm_head_ == nullptr && embed_ != nullptr && std::holds_alternative<OwnWeight>(embed_->part(0));
+  return adapted_linear(normed, low, {weights_.lm_head, tied ? embed_ : lm_head_}, compute_);
 }
 
 std::unique_ptr<Decoder> load_decoder(const Checkpoint& checkpoint, const WeightDtypes& dtypes, const Compute& compute) {

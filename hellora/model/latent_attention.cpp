@@ -42,9 +42,9 @@ Tensor attend_spread(const Tensor& q_TAC, const Latent& latent, const AttentionB
 /// kv_b with what adapts it, as (A, N + V, R).
 Tensor spreading_weight(const AttentionBlock& block) {
   const LatentShape& l = block.shape.latent;
-  const LinearMap map = block.map(Slot::kv_b);
-  Tensor w_OI = map.own.defined() ? map.own.detach() : dense(map.frozen);
-  if (map.low_rank.A_RI.defined()) w_OI = w_OI + at::matmul(map.low_rank.whole_B().detach(), map.low_rank.A_RI.detach()) * map.low_rank.scale;
+  const AdaptedMap map = block.map(Slot::kv_b);
+  Tensor w_OI = dense(map.frozen);
+  if (map.adapter != nullptr) w_OI = map.adapter->adapted_rows(w_OI, 0, 0);
   return w_OI.view({block.shape.heads, l.nope + l.value, l.kv_rank});
 }
 

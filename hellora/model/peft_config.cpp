@@ -66,6 +66,15 @@ NamePatterns patterns(JsonObject& config, const char* key, double high, bool who
 
 }  // namespace
 
+AdapterConfig PeftConfig::settings() const {
+  AdapterConfig config;
+  config.method = rslora ? "rslora" : "lora";
+  config.rank = rank;
+  config.alpha = alpha;
+  config.dropout = dropout;
+  return config;
+}
+
 int64_t PeftConfig::rank_of(const std::string& path) const {
   const std::optional<double> own = rank_pattern.find(path);
   return own ? static_cast<int64_t>(*own) : rank;
@@ -123,7 +132,7 @@ Json peft_config(const AdapterConfig& config, const std::string& base_path, cons
               {"target_modules", target_modules},
               {"task_type", "CAUSAL_LM"},
               {"use_dora", false},
-              {"use_rslora", config.rslora}};
+              {"use_rslora", find_method(config.method).scale == ScaleLaw::root_rank}};
 }
 
 }  // namespace hellora

@@ -11,11 +11,13 @@ namespace hellora {
 struct PeftConfig {
   int64_t rank = 8;
   double alpha = 8, dropout = 0;
-  bool rslora = false;
+  bool rslora = false;  // use_rslora
   NamePatterns rank_pattern, alpha_pattern;
   std::vector<std::string> target_parameters;  // parameters that are adapted as such: "mlp.experts.down_proj"
   std::string base;                            // base_model_name_or_path; may be empty
 
+  /// The method, rank, alpha and dropout that it means.
+  AdapterConfig settings() const;
   /// Rank and alpha of the module or parameter at this path.
   int64_t rank_of(const std::string& path) const;
   double alpha_of(const std::string& path) const;

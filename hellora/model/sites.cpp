@@ -1,9 +1,9 @@
 #include "hellora/model/sites.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
+#include "hellora/adapters/method.h"
 #include "hellora/adapters/targets.h"
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
@@ -12,10 +12,10 @@
 namespace hellora {
 namespace {
 
-/// An embedding trained in full has its weight (V, H): rows are the vocabulary.
-Site make_site(const ModelShape& shape, Slot slot, int64_t layer, bool full) {
+/// An embedding whose weight itself is trained is (V, H): rows are the vocabulary.
+Site make_site(const ModelShape& shape, Slot slot, int64_t layer, bool whole) {
   auto [in, out] = slot_sizes(shape, slot);
-  if (slot == Slot::embed && full) std::swap(in, out);
+  if (slot == Slot::embed && whole) std::swap(in, out);
   return {layer, slot, in, out, {}};
 }
 
@@ -23,7 +23,7 @@ Site make_site(const ModelShape& shape, Slot slot, int64_t layer, bool full) {
 double own_alpha(const AdapterConfig& config, const Plan& plan, const HotExpert& hot) {
   if (plan.base_rank == 0 || hot.rank == 0) return 0;
   const double share = static_cast<double>(hot.rank) / static_cast<double>(plan.base_rank);
-  return config.alpha * (config.rslora ? std::sqrt(share) : share);
+  return config.alpha * config.rank_factor(share);
 }
 
 void check_plan(const ModelShape& shape, const AdapterConfig& config, const Plan& plan, bool rank_given) {
@@ -104,12 +104,13 @@ std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& confi
   check_plan(shape, config, plan, rank_given);
   const std::vector<std::string> targets = resolve_targets(shape, config);
   std::set<std::string> wanted(targets.begin(), targets.end()), matched;
+  const bool whole = !find_method(config.method).makes_adapter;
   std::vector<Site> sites;
   for_each_slot(shape, [&](Slot slot, int64_t layer) {
     const std::string target(target_of(slot));
     if (!wanted.contains(target)) return;
     matched.insert(target);
-    Site site = make_site(shape, slot, layer, config.method == "full");
+    Site site = make_site(shape, slot, layer, whole);
     if (is_expert_slot(slot)) {
       for (const HotExpert& hot : plan.experts(layer)) {
         site.members.push_back(
@@ -132,7 +133,7 @@ std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& confi
       throw ConfigError(
           "adapter.targets: \"lm_head\": this model's head is tied to the embedding (tie_word_embeddings) and cannot be "
           "adapted alone; leave it out" +
-          std::string(config.method == "full" ? ", or train embed, which both share" : ""));
+          std::string(whole ? ", or train embed, which both share" : ""));
     }
     if (!matched.contains(target)) {
       throw ConfigError("adapter.targets: \"" + target + "\" matches nothing in a " + shape.arch + " model; its own are " +
@@ -145,7 +146,7 @@ std::vector<Site> find_sites(const ModelShape& shape, const AdapterConfig& confi
 std::string tied_note(const ModelShape& shape, const AdapterConfig& config) {
   const std::vector<std::string> targets = resolve_targets(shape, config);
   const bool embed = std::find(targets.begin(), targets.end(), "embed") != targets.end();
-  if (!embed || !shape.tied_embeddings || config.method == "full") return "";
+  if (!embed || !shape.tied_embeddings || !find_method(config.method).makes_adapter) return "";
   return "adapter.targets: embed: this model's head is tied to the embedding (tie_word_embeddings), and the adapter changes the embedding "
          "alone: it can be used and exported, but not merged";
 }

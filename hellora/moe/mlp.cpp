@@ -1,34 +1,21 @@
 #include "hellora/moe/mlp.h"
 
-#include "hellora/tensor/experts.h"
+#include "hellora/moe/adapted_experts.h"
 
 namespace hellora {
-namespace {
-
-ExpertBank bank_of(const kernels::Packed& frozen, const Adapter* adapter) {
-  ExpertBank bank;
-  bank.frozen = {frozen};
-  if (adapter == nullptr) return bank;
-  if (const LowRank* part = adapter->low_rank(0)) bank.low_rank.push_back(*part);
-  if (const Tensor* own = adapter->weight(0)) bank.own.push_back(*own);
-  return bank;
-}
-
-}  // namespace
-
 Tensor mlp(const Tensor& x_TD, const Tensor& scale_T1, const Mlp& weights, int64_t layer, const StepContext& context,
            const Compute& compute, const Tensor& row_T) {
-  ExpertCall call;
-  call.gate = bank_of(weights.gate, weights.gate_adapter);
-  call.up = bank_of(weights.up, weights.up_adapter);
-  call.down = bank_of(weights.down, weights.down_adapter);
+  ExpertBlock block{
+      {{&weights.gate, 1}, weights.gate_adapter}, {{&weights.up, 1}, weights.up_adapter}, {{&weights.down, 1}, weights.down_adapter}, 1};
   const std::vector<int64_t> only = {0}, ids_T(static_cast<size_t>(x_TD.size(0)), 0);
-  call.order = kernels::sort_by_expert(ids_T, 1, only);
-  call.sequence = call.expert_of = only;
-  if (row_T.defined()) call.mask_token.assign(row_T.const_data_ptr<int64_t>(), row_T.const_data_ptr<int64_t>() + row_T.numel());
-  if (context.drops()) call.dropout = {context.dropout, context.key(layer, weights.gate_slot), context.key(layer, weights.down_slot)};
-  call.compute = compute;
-  return expert_mlp(x_TD, scale_T1.defined() ? scale_T1 : at::ones({x_TD.size(0), 1}, x_TD.options()), std::move(call));
+  block.order = kernels::sort_by_expert(ids_T, 1, only);
+  block.sequence = block.expert_of = only;
+  block.row_T = row_T;
+  block.layer = layer;
+  block.gate_slot = weights.gate_slot;
+  block.down_slot = weights.down_slot;
+  const Tensor weights_T1 = scale_T1.defined() ? scale_T1 : at::ones({x_TD.size(0), 1}, x_TD.options());
+  return adapted_experts(x_TD, weights_T1, std::move(block), context, compute);
 }
 
 }  // namespace hellora

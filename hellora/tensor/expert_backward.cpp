@@ -5,7 +5,7 @@ namespace hellora {
 template <class Real>
 std::vector<Tensor> ExpertPass<Real>::zeros_like(const std::vector<Tensor>& params) const {
   std::vector<Tensor> out;
-  for (const Tensor& one : params) out.push_back(at::zeros_like(one));
+  for (const Tensor& one : params) out.push_back(at::zeros(one.sizes(), one.options()));  // by rows, however the parameter lies
   return out;
 }
 

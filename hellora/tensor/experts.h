@@ -15,7 +15,7 @@ namespace hellora {
 struct ExpertBank {
   std::vector<kernels::Packed> frozen;
   std::vector<LowRank> low_rank;  // of the first ordinals; empty: not adapted
-  std::vector<Tensor> own;   // trainable weights of the first ordinals in place of the frozen ones; empty: none
+  std::vector<Tensor> own;        // trainable weights of the first ordinals in place of the frozen ones; empty: none
 };
 
 /// Dropout on what the low-rank parts read: one mask per (token, expert) for gate and up, one for down.
@@ -27,9 +27,9 @@ struct ExpertDropout {
 struct ExpertCall {
   ExpertBank gate, up, down;
   kernels::ExpertOrder order;
-  std::vector<int64_t> sequence;   // ordinals in the order in which a token's experts are added up
-  std::vector<int64_t> expert_of;  // ordinal -> expert id
-  std::vector<int64_t> mask_token;   // token of each row of x, for dropout masks; empty: its own number
+  std::vector<int64_t> sequence;    // ordinals in the order in which a token's experts are added up
+  std::vector<int64_t> expert_of;   // ordinal -> expert id
+  std::vector<int64_t> mask_token;  // token of each row of x, for dropout masks; empty: its own number
   ExpertDropout dropout;
   Compute compute;
 };

@@ -47,8 +47,10 @@ uint64_t frozen_hash(const Decoder& decoder) {
   return state;
 }
 
-Audit::Audit(const Decoder& decoder, const AdapterSet& adapters)
-    : decoder_(decoder), adapters_(adapters), initial_(adapters.flat_param().clone()), frozen_hash_(frozen_hash(decoder)) {
+uint64_t Audit::all_frozen() const { return mix64(frozen_hash(decoder_), tensor_hash(adapters_.flat_frozen())); }
+
+Audit::Audit(const Decoder& decoder, const AdapterSet& adapters, const StepHooks* hooks)
+    : decoder_(decoder), adapters_(adapters), hooks_(hooks), initial_(adapters.flat_param().clone()), frozen_hash_(all_frozen()) {
   int64_t members = 0;
   for (const Site& site : adapters.sites()) {
     member_begin_.push_back(members);
@@ -99,7 +101,9 @@ void Audit::after_backward(double lr) {
   if (lr > 0) {
     reach_M.add_(step_reach_M);
     double* sums = grad_sq_P.data_ptr<double>();
-    for (size_t p = 0; p < adapters_.specs().size(); ++p) sums[p] += ordered_square_sum(adapters_.grad(p));
+    for (size_t p = 0; p < adapters_.specs().size(); ++p) {
+      if (adapters_.trains(p)) sums[p] += ordered_square_sum(adapters_.grad(p));
+    }
   }
   step_reach_M.zero_();
 }
@@ -110,20 +114,25 @@ Json Audit::member_report(size_t site_index, size_t member, std::vector<std::str
   const int64_t rows = rows_M.const_data_ptr<int64_t>()[member_index(site_index, member)];
   const int64_t reach = reach_M.const_data_ptr<int64_t>()[member_index(site_index, member)];
   double grad_sq = 0;
-  int64_t changed = 0;
-  bool stuck = false;  // a tensor that received gradient but kept every bit
+  int64_t changed = 0, masked = 0, elements = 0;
+  bool stuck = false, learns = false;  // a tensor that received gradient but kept every bit; one that the method does not mask whole
   for (size_t p = 0; p < adapters_.specs().size(); ++p) {
-    const ParamSpec& spec = adapters_.specs()[p];
-    if (spec.site != site_index || spec.member != member) continue;
+    if (!adapters_.trains(p) || !adapters_.specs()[p].belongs_to(site_index, member)) continue;
     const double own = grad_sq_P.const_data_ptr<double>()[p];
     const Tensor now = adapters_.param(p).detach();
     const Tensor before = initial_.narrow(0, now.storage_offset(), now.numel()).view(now.sizes());
-    const int64_t moved = changed_elements(before, now);
+    const int64_t moved = changed_elements(before, now), kept = hooks_ != nullptr ? hooks_->masked(p) : 0;
+    const bool whole = kept == now.numel();
     grad_sq += own;
     changed += moved;
-    stuck |= own > 0 && moved == 0;
+    masked += kept;
+    elements += now.numel();
+    learns |= !whole;
+    stuck |= own > 0 && moved == 0 && !whole;
   }
-  if (reach >= kEnoughRows) {
+  if (!learns && elements > 0) {
+    warnings->push_back(name + ": all of its " + std::to_string(elements) + " elements are masked by the method");
+  } else if (reach >= kEnoughRows) {
     if (!std::isfinite(grad_sq)) failures->push_back(name + ": gradient is not finite");
     if (grad_sq == 0) failures->push_back(name + ": " + std::to_string(reach) + " rows reached the loss but the gradient was exactly 0");
     if (changed == 0 || stuck) failures->push_back(name + ": received gradient but did not change");
@@ -135,18 +144,34 @@ Json Audit::member_report(size_t site_index, size_t member, std::vector<std::str
   json["rows_reaching_loss"] = reach;
   json["grad_norm"] = std::sqrt(grad_sq);
   json["changed"] = changed;
-  const Adapter* adapter = adapters_.find(site.layer, site.slot);
-  if (const LowRank* part = adapter->low_rank(member)) json["delta_norm"] = low_rank_norm(*part);
+  if (masked > 0) json["masked_by_method"] = masked;
+  const Part part = adapters_.find(site.layer, site.slot)->part(member);
+  if (const auto* low_rank = std::get_if<LowRank>(&part)) json["delta_norm"] = low_rank_norm(*low_rank);
   return json;
+}
+
+/// Tensors that all sites share: what reaches them cannot be counted by rows.
+void Audit::judge_shared(std::vector<std::string>* failures, std::vector<std::string>* warnings) const {
+  for (size_t p = 0; p < adapters_.specs().size(); ++p) {
+    const ParamSpec& spec = adapters_.specs()[p];
+    if (!adapters_.trains(p) || spec.place) continue;
+    const double grad_sq = grad_sq_P.const_data_ptr<double>()[p];
+    const Tensor now = adapters_.param(p).detach();
+    if (!std::isfinite(grad_sq)) failures->push_back(spec.name + ": gradient is not finite");
+    if (grad_sq == 0) warnings->push_back(spec.name + ": shared by all sites, and received no gradient");
+    if (grad_sq > 0 && changed_elements(initial_.narrow(0, now.storage_offset(), now.numel()).view(now.sizes()), now) == 0)
+      failures->push_back(spec.name + ": received gradient but did not change");
+  }
 }
 
 Json Audit::report(bool* passed) const {
   std::vector<std::string> failures, warnings;
+  judge_shared(&failures, &warnings);
   Json sites = Json::array();
   for (size_t s = 0; s < adapters_.sites().size(); ++s) {
     for (size_t m = 0; m < adapters_.sites()[s].members.size(); ++m) sites.push_back(member_report(s, m, &failures, &warnings));
   }
-  const bool unchanged = frozen_hash(decoder_) == frozen_hash_;
+  const bool unchanged = all_frozen() == frozen_hash_;
   if (!unchanged) failures.emplace_back("a frozen weight changed during training");
   *passed = failures.empty();
   Json json{{"format", "hellora.audit/1"}, {"verdict", *passed ? "passed" : "failed"}, {"failures", failures}, {"warnings", warnings}};

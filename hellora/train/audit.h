@@ -10,7 +10,8 @@ namespace hellora {
 /// Counts rows through the routing it observes and gradients through the flat state.
 class Audit : public Observer {
  public:
-  Audit(const Decoder& decoder, const AdapterSet& adapters);
+  /// `hooks` say what the method keeps from learning; null: nothing.
+  Audit(const Decoder& decoder, const AdapterSet& adapters, const StepHooks* hooks = nullptr);
 
   void begin_micro_batch(const Reach& reach);  // before each forward pass
   void on_route(int64_t layer, const Routing& routing) override;
@@ -30,12 +31,15 @@ class Audit : public Observer {
 
  private:
   int64_t member_index(size_t site, size_t member) const { return member_begin_[site] + static_cast<int64_t>(member); }
+  uint64_t all_frozen() const;
+  void judge_shared(std::vector<std::string>* failures, std::vector<std::string>* warnings) const;
   Json member_report(size_t site, size_t member, std::vector<std::string>* failures, std::vector<std::string>* warnings) const;
 
   const Decoder& decoder_;
   const AdapterSet& adapters_;
-  Tensor initial_;  // flat parameters at the start
-  uint64_t frozen_hash_;
+  const StepHooks* hooks_;
+  Tensor initial_;                     // flat parameters at the start
+  uint64_t frozen_hash_;               // of the base and of the adapter's own frozen tensors
   std::vector<int64_t> member_begin_;  // index of each site's first member
   Tensor rows_M, reach_M;              // int64, per member; reach counts only steps with lr > 0
   Tensor step_rows_M, step_reach_M;    // of the open step

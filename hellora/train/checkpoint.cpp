@@ -34,23 +34,26 @@ int64_t named_step(const Path& folder) {
 }
 
 /// Every tensor of the state by name, as views of the live buffers.
-std::vector<std::pair<std::string, Tensor>> state_tensors(AdapterSet& adapters, AdamW& optimizer, const Audit* audit,
-                                                          const ExpertLoad* load) {
+std::vector<std::pair<std::string, Tensor>> named_tensors(const StateTensors& state) {
+  const AdapterSet& adapters = state.adapters;
   std::vector<std::pair<std::string, Tensor>> all;
   for (size_t p = 0; p < adapters.specs().size(); ++p) {
     const std::string& name = adapters.specs()[p].name;
     const Tensor param = adapters.param(p).detach();
+    if (adapters.specs()[p].use == Use::frozen) all.emplace_back("frozen." + name, param);
+    if (!adapters.trains(p)) continue;
     const auto same_place = [&](const Tensor& flat) { return flat.narrow(0, param.storage_offset(), param.numel()).view(param.sizes()); };
     all.emplace_back("param." + name, param);
-    all.emplace_back("exp_avg." + name, same_place(optimizer.first_moment()));
-    all.emplace_back("exp_avg_sq." + name, same_place(optimizer.second_moment()));
+    all.emplace_back("exp_avg." + name, same_place(state.optimizer.first_moment()));
+    all.emplace_back("exp_avg_sq." + name, same_place(state.optimizer.second_moment()));
   }
-  if (load != nullptr) {
-    all.emplace_back("load.counts", load->counts_LE);
-    all.emplace_back("load.tokens", load->tokens_1);
+  for (const auto& [name, tensor] : state.method) all.emplace_back("method." + name, tensor);
+  if (state.load != nullptr) {
+    all.emplace_back("load.counts", state.load->counts_LE);
+    all.emplace_back("load.tokens", state.load->tokens_1);
   }
-  if (audit == nullptr) return all;
-  const std::vector<Tensor> counters = audit->state();
+  if (state.audit == nullptr) return all;
+  const std::vector<Tensor> counters = state.audit->state();
   const char* names[] = {"audit.rows", "audit.reach", "audit.grad_sq"};
   for (size_t i = 0; i < counters.size(); ++i) all.emplace_back(names[i], counters[i]);
   return all;
@@ -91,10 +94,10 @@ Tensor checked_tensor(const SafetensorsFile& file, const std::string& name, cons
   return value;
 }
 
-void read_tensors(const Path& checkpoint, AdapterSet& adapters, AdamW& optimizer, Audit* audit, ExpertLoad* load) {
+void read_tensors(const Path& checkpoint, const StateTensors& state) {
   const at::NoGradGuard no_grad;
   const SafetensorsFile file(checkpoint / kTensors);
-  auto tensors = state_tensors(adapters, optimizer, audit, load);
+  auto tensors = named_tensors(state);
   // A run counted no loads before they were written; it begins to.
   std::erase_if(tensors, [&](const auto& named) { return named.first.starts_with("load.") && file.find(named.first) == nullptr; });
   for (const auto& [name, tensor] : tensors) checked_tensor(file, name, tensor);  // nothing is changed before all of it is known to be good
@@ -107,7 +110,7 @@ void read_tensors(const Path& checkpoint, AdapterSet& adapters, AdamW& optimizer
       Tensor(tensor).copy_(value);
     }
   }
-  if (audit != nullptr) audit->load_state(counters);
+  if (state.audit != nullptr) state.audit->load_state(counters);
 }
 
 }  // namespace
@@ -122,19 +125,18 @@ bool Evaluations::take(int64_t at_step, double loss) {
   return true;
 }
 
-void save_checkpoint(const Path& run_dir, const CheckpointState& state, AdapterSet& adapters, AdamW& optimizer, const Audit* audit,
-                     const AdapterWriter& write_adapter, const ExpertLoad* load) {
+void save_checkpoint(const Path& run_dir, const CheckpointState& state, const StateTensors& all, const AdapterWriter& write_adapter) {
   const Cursor& cursor = state.cursor;
   const Json json{{"format", kFormat},
                   {"step", cursor.step},
                   {"epoch", cursor.epoch},
                   {"batch", cursor.batch},
                   {"tokens", cursor.tokens},
-                  {"optimizer_steps", optimizer.steps_done()},
+                  {"phase", state.phase},
                   {"length", {{"epochs", state.length.epochs}, {"max_steps", state.length.max_steps}, {"total", state.length.total}}},
                   {"evaluations", evaluations_json(state.evaluations)},
                   {"identity", state.identity}};
-  const auto tensors = state_tensors(adapters, optimizer, audit, load);
+  const auto tensors = named_tensors(all);
   // A checkpoint appears whole or not at all.
   write_staged(run_dir / folder_name(cursor.step), true, [&](const Path& folder) {
     std::vector<TensorBytes> bytes;
@@ -157,7 +159,9 @@ CheckpointState read_checkpoint_state(const Path& checkpoint) {
   cursor.epoch = object.integer("epoch", 0, cursor.step);  // an epoch has at least one step
   cursor.batch = object.integer("batch", 0, kMostTokens);
   cursor.tokens = object.integer("tokens", cursor.step, kMostTokens);
-  object.integer("optimizer_steps", cursor.step, cursor.step);
+  if (object.has("optimizer_steps")) object.integer("optimizer_steps", cursor.step, cursor.step);  // of earlier versions
+  constexpr int64_t kMostPhases = 1000;
+  state.phase = object.integer_or("phase", 0, 0, kMostPhases);
   JsonObject length(object.at("length"), where + ": length");
   state.length.epochs = length.number("epochs", 0, 1e6);
   state.length.max_steps = length.integer("max_steps", 0, kMostSteps);
@@ -173,13 +177,12 @@ CheckpointState read_checkpoint_state(const Path& checkpoint) {
   return state;
 }
 
-CheckpointState load_checkpoint(const Path& checkpoint, const Json& identity, AdapterSet& adapters, AdamW& optimizer, Audit* audit,
-                                ExpertLoad* load) {
+CheckpointState load_checkpoint(const Path& checkpoint, const Json& identity, const StateTensors& tensors) {
   CheckpointState state = read_checkpoint_state(checkpoint);
   const std::string difference = identity_difference(state.identity, identity, "the checkpoint");
   if (!difference.empty()) throw StateError(checkpoint.string() + ": the checkpoint belongs to another run: " + difference);
-  read_tensors(checkpoint, adapters, optimizer, audit, load);
-  optimizer.set_steps_done(state.cursor.step);
+  read_tensors(checkpoint, tensors);
+  tensors.optimizer.set_steps_done(state.cursor.step);
   return state;
 }
 

@@ -40,21 +40,30 @@ struct CheckpointState {
   Length length;
   Evaluations evaluations;
   Json identity = Json::object();  // what the run is: model, data, plan, configuration
+  int64_t phase = 0;               // of the method's
+};
+
+/// Everything whose tensors make the state of a run. Audit and load may be null.
+struct StateTensors {
+  AdapterSet& adapters;
+  AdamW& optimizer;
+  Audit* audit = nullptr;
+  ExpertLoad* load = nullptr;
+  std::vector<std::pair<std::string, Tensor>> method{};  // StepHooks::state
 };
 
 /// Writes an adapter folder for a step; empty where the method makes none.
 using AdapterWriter = std::function<void(const Path& folder, int64_t step)>;
 
-void save_checkpoint(const Path& run_dir, const CheckpointState& state, AdapterSet& adapters, AdamW& optimizer, const Audit* audit,
-                     const AdapterWriter& write_adapter = {}, const ExpertLoad* load = nullptr);
+void save_checkpoint(const Path& run_dir, const CheckpointState& state, const StateTensors& tensors,
+                     const AdapterWriter& write_adapter = {});
 
 /// state.json alone. FormatError names the key whose value cannot be.
 CheckpointState read_checkpoint_state(const Path& checkpoint);
 
 /// Tensors too. StateError: a checkpoint of another run, with every part of the identity that differs; FormatError: shapes,
 /// types or values that no run writes.
-CheckpointState load_checkpoint(const Path& checkpoint, const Json& identity, AdapterSet& adapters, AdamW& optimizer, Audit* audit,
-                                ExpertLoad* load = nullptr);
+CheckpointState load_checkpoint(const Path& checkpoint, const Json& identity, const StateTensors& tensors);
 
 /// The complete checkpoints of a run directory by step.
 std::map<int64_t, Path> list_checkpoints(const Path& run_dir);

@@ -54,7 +54,8 @@ Forecast forecast_training(const ModelShape& s, const TrainingNeeds& needs) {
   const int64_t head = std::min<int64_t>(512, t) * s.vocab * (kFp32 + operand);
   Forecast forecast;
   forecast.weights = needs.weights;
-  forecast.adapters = 5 * needs.trainable * kFp32;  // value, gradient, two moments, the audit's copy
+  // Value, gradient, two moments, the audit's copy.
+  forecast.adapters = needs.trainable * (5 * kFp32 + needs.step_bytes) + needs.frozen * kFp32;
   forecast.activations = t * waiting + std::max(widest, head);
   forecast.program = int64_t{250} << 20;
   return forecast;

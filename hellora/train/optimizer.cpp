@@ -19,18 +19,21 @@ void AdamW::clip(double norm) {
 
 void AdamW::step(double lr) {
   const at::NoGradGuard no_grad;
-  const int64_t end = adapters_.flat_param().numel(), split = adapters_.decay_end();
   const Tensor before = at::full({}, static_cast<double>(steps_), at::TensorOptions(at::kFloat));
   const auto range = [&](int64_t begin, int64_t stop, double decay) {
-    if (begin == stop) return;
     const auto part = [&](const Tensor& flat) { return std::vector<Tensor>{flat.narrow(0, begin, stop - begin)}; };
     auto param = part(adapters_.flat_param()), grad = part(adapters_.flat_grad()), first = part(first_), second = part(second_);
     std::vector<Tensor> none, step{before + 1};  // the operator expects the number of the step it takes
     at::_fused_adamw_(param, grad, first, second, none, step, lr, config_.beta1, config_.beta2, decay, config_.eps, false, false);
   };
-  range(0, split, config_.weight_decay);
-  range(split, end, 0.0);
+  for (const ParamRange& one : adapters_.ranges()) range(one.begin, one.end, one.decay ? config_.weight_decay : 0.0);
   ++steps_;
+}
+
+void AdamW::reset() {
+  first_.zero_();
+  second_.zero_();
+  steps_ = 0;
 }
 
 void AdamW::zero_grad() { adapters_.flat_grad().zero_(); }

@@ -17,6 +17,8 @@ class AdamW {
   void clip(double norm);
   void step(double lr);
   void zero_grad();
+  /// As before the first step: no moments.
+  void reset();
 
   Tensor& first_moment() { return first_; }
   Tensor& second_moment() { return second_; }

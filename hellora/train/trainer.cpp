@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "hellora/core/error.h"
 #include "hellora/core/finite.h"
@@ -26,7 +27,7 @@ class RoutingCollector : public Observer {
 };
 
 struct StepTotals {
-  double loss_sum = 0, aux = 0;
+  double loss_sum = 0, aux = 0, regulariser = 0;
   int64_t supervised = 0, tokens = 0;
   double forward_seconds = 0, backward_seconds = 0, optimizer_seconds = 0;
 };
@@ -36,8 +37,13 @@ struct StepTotals {
 class Loop {
  public:
   explicit Loop(const TrainJob& job)
-      : job_(job), optimizer_(*job.adapters, job.config), length_(run_length(schedule_of(job), job.config)), total_(length_.total) {
-    if (job.audit) audit_ = std::make_unique<Audit>(*job.decoder, *job.adapters);
+      : job_(job),
+        optimizer_(*job.adapters, job.config),
+        hooks_(job.adapters->hooks()),
+        length_(run_length(schedule_of(job), job.config)),
+        total_(length_.total),
+        phases_(hooks_->phases(total_)) {
+    if (job.audit) audit_ = std::make_unique<Audit>(*job.decoder, *job.adapters, hooks_.get());
     if (!job.resume.empty()) resume();
     metrics_ = std::make_unique<Metrics>(job.run_dir, cursor_.step, due(job.config.eval_steps) || cursor_.step == total_);
   }
@@ -51,6 +57,7 @@ class Loop {
       if (save_due()) save();
     }
     while (cursor_.step < total_ && !stopped_early()) {
+      begin_phases();
       if (!one_step()) stop_now();
       if (evaluation_due()) evaluate();
       if (save_due()) save();
@@ -94,15 +101,44 @@ class Loop {
   bool save_due() const { return due(job_.config.save_steps) || cursor_.step == total_ || best_now() || stopped_early(); }
 
   CheckpointState load(const Path& checkpoint) {
-    CheckpointState state = load_checkpoint(checkpoint, job_.identity, *job_.adapters, optimizer_, audit_.get(), job_.load);
+    CheckpointState state = load_checkpoint(checkpoint, job_.identity, tensors());
     check_cursor(state.cursor, schedule_of(job_), checkpoint);
     cursor_ = state.cursor;
+    phase_ = state.phase;
+    if (phase_ >= static_cast<int64_t>(phases_.size()) || phase_begin() > cursor_.step)
+      throw FormatError((checkpoint / "state.json").string() + ": phase " + std::to_string(phase_) + " has not begun at step " +
+                        std::to_string(cursor_.step));
+    optimizer_.set_steps_done(cursor_.step - phase_begin());
     return state;
+  }
+
+  StateTensors tensors() { return {*job_.adapters, optimizer_, audit_.get(), job_.load, hooks_->state()}; }
+
+  /// The first step of the phase that runs.
+  int64_t phase_begin() const { return std::accumulate(phases_.begin(), phases_.begin() + phase_, int64_t{0}); }
+  int64_t phase_steps() const { return phases_[static_cast<size_t>(phase_)]; }
+
+  void begin_phases() {
+    if (cursor_.step == 0 && phase_ == 0 && !begun_) hooks_->begin_phase(0);
+    begun_ = true;
+    while (phase_ + 1 < static_cast<int64_t>(phases_.size()) && cursor_.step >= phase_begin() + phase_steps()) {
+      hooks_->begin_phase(static_cast<size_t>(++phase_));
+      optimizer_.reset();
+    }
+  }
+
+  /// Phases are shares of the whole: a longer run would have had them elsewhere.
+  void refuse_other_phases(const CheckpointState& state) const {
+    if (state.length.total == total_ || phases_.size() == 1) return;
+    throw StateError(job_.resume.string() + ": the run has " + std::to_string(state.length.total) + " steps in the checkpoint, now " +
+                     std::to_string(total_) + "; with adapter.method " + std::string(job_.adapters->method().name) +
+                     ", whose phases are shares of a run, it stays as long as it was");
   }
 
   void resume() {
     const CheckpointState state = load(job_.resume);
     refuse_shorter(state, length_, job_.resume);
+    refuse_other_phases(state);
     tell_longer(state, length_, job_.config);
     if (state.evaluations.data == job_.evaluation_data) {
       evaluations_ = state.evaluations;
@@ -114,8 +150,7 @@ class Loop {
   void save() {
     saved_at_ = cursor_.step;
     if (job_.run_dir.empty()) return;
-    save_checkpoint(job_.run_dir, {cursor_, length_, evaluations_, job_.identity}, *job_.adapters, optimizer_, audit_.get(),
-                    job_.write_adapter, job_.load);
+    save_checkpoint(job_.run_dir, {cursor_, length_, evaluations_, job_.identity, phase_}, tensors(), job_.write_adapter);
     prune();
   }
 
@@ -180,13 +215,17 @@ class Loop {
     }
     if (interrupt_requested()) return false;
     const auto optimizer_start = Clock::now();
-    const double lr = learning_rate(job_.config, cursor_.step, total_);
+    const int64_t step = cursor_.step - phase_begin();  // of the phase
+    const double lr = learning_rate(job_.config, step, phase_steps()) * hooks_->rate(static_cast<size_t>(phase_));
+    totals.regulariser = hooks_->regularise();
+    hooks_->after_backward();
     const double loss = totals.loss_sum / static_cast<double>(totals.supervised), norm = optimizer_.grad_norm();
     refuse_non_finite(loss, norm);
     if (audit_ != nullptr) audit_->after_backward(lr);
     if (job_.load != nullptr) job_.load->end_step(totals.tokens);
-    optimizer_.clip(norm);
+    if (!hooks_->clip(job_.config.max_grad_norm)) optimizer_.clip(norm);
     optimizer_.step(lr);
+    hooks_->after_step(step, phase_steps(), lr);
     totals.optimizer_seconds = seconds_since(optimizer_start);
     next.step = cursor_.step + 1;
     next.tokens = cursor_.tokens + totals.tokens;
@@ -261,6 +300,7 @@ class Loop {
               {"tokens_per_s", rate},
               {"rss_bytes", resident_bytes()}};
     if (job_.config.router_aux_loss > 0) line["aux_loss"] = totals.aux;
+    if (totals.regulariser != 0) line["regulariser"] = totals.regulariser;
     line["seconds"] = {{"step", seconds},
                        {"forward", totals.forward_seconds},
                        {"backward", totals.backward_seconds},
@@ -275,8 +315,12 @@ class Loop {
 
   const TrainJob& job_;
   AdamW optimizer_;
+  std::unique_ptr<StepHooks> hooks_;
   Length length_;
   int64_t total_ = 0, steps_here_ = 0, saved_at_ = 0;
+  std::vector<int64_t> phases_;  // lengths
+  int64_t phase_ = 0;            // the one that runs; its begin_phase has been called
+  bool begun_ = false;
   std::unique_ptr<Audit> audit_;
   std::unique_ptr<Metrics> metrics_;
   Cursor cursor_;

@@ -77,9 +77,10 @@ inline std::unique_ptr<AdapterSet> fresh_adapters(const ModelShape& shape, const
   return std::make_unique<AdapterSet>(find_sites(shape, config, plan), config, seed, BaseWeight(), dtype);
 }
 
-/// Every parameter random, B included, as if trained.
+/// Every parameter random, B included, as if trained; what the seed makes stays.
 inline void randomise(AdapterSet& adapters, uint64_t seed) {
   for (size_t i = 0; i < adapters.specs().size(); ++i) {
+    if (adapters.specs()[i].use == Use::seeded) continue;
     adapters.param(i).detach().copy_(random_tensor(adapters.specs()[i].shape, seed + i) * 0.3);
   }
 }

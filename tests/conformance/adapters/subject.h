@@ -52,10 +52,17 @@ struct Subject {
   AdapterSet adapters;
 };
 
-/// Experts 1 and 4 of the last layer, with ranks of their own.
-inline Plan late_plan() {
+/// Experts 1 and 4 of the last layer, with ranks of their own where the method takes them.
+inline Plan late_plan(const Method& method) {
   Plan plan;
   plan.layers = {{tiny_shape().layers - 1, {{1, 5}, {4, 2}}, 0.5}};
+  const AdapterConfig config = config_of(method, {"gate"});
+  try {
+    method.params(find_sites(tiny_shape(), config, plan), config);
+  } catch (const ConfigError& refusal) {
+    EXPECT_CONTAINS(std::string(refusal.what()), "has one rank");
+    for (HotExpert& one : plan.layers[0].experts) one.rank = 0;
+  }
   return plan;
 }
 

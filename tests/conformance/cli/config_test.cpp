@@ -1,6 +1,6 @@
 // The configuration: the manual against the declared fields, and the table of other tools' spellings.
 #include "hellora/cli/config_table.h"
-#include "hellora/cli/spellings.h"
+#include "hellora/recipe/spellings.h"
 
 #include <set>
 

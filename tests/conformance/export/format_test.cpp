@@ -38,7 +38,7 @@ std::vector<std::unique_ptr<AdapterSet>> kinds() {
     all.push_back(random_adapters(tiny_plan(), tiny_config(targets)));
   }
   AdapterConfig stable = tiny_config();
-  stable.rslora = true;
+  stable.method = "rslora";
   stable.alpha = 6.5;
   all.push_back(random_adapters(plan_of_ranks(), stable));
   Plan one_layer;
@@ -52,7 +52,7 @@ std::vector<std::unique_ptr<AdapterSet>> kinds() {
 void swap_members(AdapterSet& adapters, int64_t layer, Slot slot, size_t first, size_t second) {
   const Adapter* adapter = adapters.find(layer, slot);
   for (const auto part : {&LowRank::A_RI, &LowRank::B_OR}) {
-    Tensor a = (adapter->low_rank(first)->*part).detach(), b = (adapter->low_rank(second)->*part).detach();
+    Tensor a = (low_rank_part(*adapter, first).*part).detach(), b = (low_rank_part(*adapter, second).*part).detach();
     const Tensor kept = a.clone();
     a.copy_(b);
     b.copy_(kept);

@@ -32,7 +32,7 @@ class ReadBackRow : public ::testing::TestWithParam<TableRow<Arch>> {
  protected:
   static std::vector<AdapterConfig> configs() {
     AdapterConfig stable = tiny_config();
-    stable.rslora = true;
+    stable.method = "rslora";
     stable.alpha = 6.5;
     std::vector<AdapterConfig> all = {tiny_config(), stable};
     if (find_arch(GetParam().name(), "t").fused_gate_up.empty()) return all;

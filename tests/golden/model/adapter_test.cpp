@@ -47,7 +47,7 @@ TEST_P(AdapterMerge, LogitsOfMergedWeights) {
     const Adapter* adapter = subject.adapters->find(site.layer, site.slot);
     for (size_t m = 0; m < site.members.size(); ++m) {
       const Tensor weight = frozen_weight(subject.decoder->weights(), site, m);
-      set_frozen_weight(subject.decoder->weights(), site, m, adapter->adapted_weight(weight, m));
+      set_frozen_weight(subject.decoder->weights(), site, m, adapter->adapted_rows(weight, 0, m));
     }
   }
   EXPECT_TRUE(close_to(all_logits(*subject.decoder, batch.train.batch), batch.rows(golden.get("merged_logits")), bound().value));

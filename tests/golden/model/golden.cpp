@@ -101,6 +101,7 @@ Subject load_subject(const Path& folder, at::ScalarType dtype) {
   const ModelShape& shape = subject.decoder->shape();
   if (fs::exists(folder / "adapter_config.json")) {
     subject.adapters = std::move(read_adapter(folder, shape, dtype).adapters);
+    subject.adapters->enable_grad();
     subject.key_prefix = kPeftPrefix;
   } else {
     AdapterConfig config;

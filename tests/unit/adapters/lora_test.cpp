@@ -4,6 +4,7 @@
 #include "hellora/core/error.h"
 #include "hellora/tensor/frozen.h"
 #include "tests/support/helpers.h"
+#include "tests/support/plain_adapter.h"
 #include "tests/support/tensors.h"
 #include "tests/support/tolerances.h"
 
@@ -16,11 +17,10 @@ Site linear_site(int64_t in, int64_t out, int64_t rank, double alpha = 0) {
   return {0, Slot::q, in, out, {{-1, rank, alpha, "some.q_proj"}}};
 }
 
-AdapterConfig config_of(double alpha, bool rslora = false, const std::string& method = "lora") {
+AdapterConfig config_of(double alpha, const std::string& method = "lora") {
   AdapterConfig config;
   config.method = method;
   config.alpha = alpha;
-  config.rslora = rslora;
   return config;
 }
 
@@ -65,11 +65,12 @@ TEST(Lora, EmbeddingStartsWithZeroAAndNormalB) {
 
 TEST(Lora, Scale) {
   const auto scale = [](const AdapterConfig& config, int64_t rank, double alpha) {
-    return AdapterSet({linear_site(8, 8, rank, alpha)}, config, 1, {}).find(0, Slot::q)->low_rank(0)->scale;
+    const AdapterSet set({linear_site(8, 8, rank, alpha)}, config, 1, {});
+    return low_rank_part(*set.find(0, Slot::q), 0).scale;
   };
   EXPECT_EQ(scale(config_of(6), 4, 0), 1.5);
   EXPECT_EQ(scale(config_of(6), 4, 10), 2.5);  // the member's own alpha
-  EXPECT_EQ(scale(config_of(6, true), 4, 0), 3.0);
+  EXPECT_EQ(scale(config_of(6, "rslora"), 4, 0), 3.0);
 }
 
 struct Trained {
@@ -80,7 +81,7 @@ struct Trained {
     for (size_t i = 0; i < 2; ++i) set.param(i).detach().copy_(random_tensor(set.specs()[i].shape, seed + 2 + i));
   }
   const Adapter& adapter() const { return *set.find(0, Slot::q); }
-  Tensor fused() const { return adapted_linear(x_NI, packed, &adapter(), {}, {}); }
+  Tensor fused() const { return adapted_linear(x_NI, {}, {packed, &adapter()}, {}); }
   AdapterSet set;
   Tensor x_NI, w_OI;
   FrozenWeights arena;
@@ -91,7 +92,7 @@ TEST(Lora, FusedPathEqualsTheGeneralForm) {
   for (const auto& [in, out, rank] :
        {std::array<int64_t, 3>{5, 9, 2}, std::array<int64_t, 3>{140, 3, 8}, std::array<int64_t, 3>{1, 1, 1}}) {
     const Trained t(in, out, rank, 10);
-    const Tensor got = t.fused(), want = t.adapter().apply(t.x_NI, at::matmul(t.x_NI, t.w_OI.t()), 0);
+    const Tensor got = t.fused(), want = plain_apply(t.adapter(), 0, t.x_NI, at::matmul(t.x_NI, t.w_OI.t()));
     EXPECT_TRUE(close_to(got, want, kSameMath64));
     const Tensor c = random_tensor(want.sizes(), 20);
     const std::vector<Tensor> leaves = {t.x_NI, t.set.param(0), t.set.param(1)};
@@ -102,16 +103,16 @@ TEST(Lora, FusedPathEqualsTheGeneralForm) {
 
 TEST(Lora, AdaptedWeightIsBasePlusScaledProduct) {
   const Trained t(6, 4, 3, 30);
-  const Tensor weight = t.adapter().adapted_weight(t.w_OI, 0), plain = t.w_OI + 2.0 * at::matmul(t.set.param(1), t.set.param(0));
+  const Tensor weight = t.adapter().adapted_rows(t.w_OI, 0, 0), plain = t.w_OI + 2.0 * at::matmul(t.set.param(1), t.set.param(0));
   EXPECT_TRUE(close_to(weight, plain, kSameMath64));
   EXPECT_FALSE(weight.requires_grad());
   EXPECT_TRUE(close_to(at::matmul(t.x_NI, weight.t()), t.fused(), kSameMath64));
-  EXPECT_EQ(t.adapter().adapted_weight(t.w_OI.to(at::kBFloat16), 0).scalar_type(), at::kFloat);
+  EXPECT_EQ(t.adapter().adapted_rows(t.w_OI.to(at::kBFloat16), 0, 0).scalar_type(), at::kFloat);
 }
 
 TEST(Full, TakesTheBaseAndReplacesIt) {
   const Tensor base = random_tensor({4, 6}, 1, at::kFloat), x_NI = random_leaf({3, 6}, 2, at::kFloat);
-  const AdapterSet set({linear_site(6, 4, 0)}, config_of(8, false, "full"), 1, [&](const std::string& name) {
+  const AdapterSet set({linear_site(6, 4, 0)}, config_of(8, "full"), 1, [&](const std::string& name) {
     EXPECT_EQ(name, "some.q_proj.weight");
     return base;
   });
@@ -119,8 +120,8 @@ TEST(Full, TakesTheBaseAndReplacesIt) {
   const Tensor frozen = at::zeros({4, 6}, at::TensorOptions(at::kFloat));
   FrozenWeights arena;
   const kernels::Packed zero = arena.add(frozen, kernels::WeightType::f32), same = arena.add(base, kernels::WeightType::f32);
-  EXPECT_TRUE(same_bytes(adapted_linear(x_NI, zero, set.find(0, Slot::q), {}, {}), adapted_linear(x_NI, same, nullptr, {}, {})));
-  EXPECT_TRUE(same_bytes(set.find(0, Slot::q)->adapted_weight(frozen, 0), base));
+  EXPECT_TRUE(same_bytes(adapted_linear(x_NI, {}, {zero, set.find(0, Slot::q)}, {}), adapted_linear(x_NI, {}, {same}, {})));
+  EXPECT_TRUE(same_bytes(set.find(0, Slot::q)->adapted_rows(frozen, 0, 0), base));
 }
 
 TEST(Methods, UnknownNameNamesTheNearest) {

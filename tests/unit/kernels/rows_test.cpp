@@ -53,7 +53,8 @@ TEST_P(Rows, TilesOfAnySizeEqualTheReference) {
     std::vector<Aligned<std::byte>> keep;
     for (int s = 0; s < count; ++s) {
       const int64_t k = 32 * random_int(1, 4, seed, static_cast<uint64_t>(10 + s));
-      const WeightType store = math == Math::bf16 || random_int(0, 1, seed, static_cast<uint64_t>(20 + s)) == 0 ? WeightType::bf16 : WeightType::f32;
+      const WeightType store =
+          math == Math::bf16 || random_int(0, 1, seed, static_cast<uint64_t>(20 + s)) == 0 ? WeightType::bf16 : WeightType::f32;
       keep.push_back(random_panel(store, k, seed * 100 + static_cast<uint64_t>(s)));
       const void* panel = keep.back().data();
       const auto x = random_floats(k * rows, seed * 100 + 50 + static_cast<uint64_t>(s));

@@ -64,7 +64,7 @@ TEST(AdapterFolder, RoundtripKeepsRanksPerExpertRsloraAndOddAlpha) {
   Plan ranks = tiny_plan();
   ranks.layers[0].experts = {{1, 5}, {4, 2}};
   AdapterConfig config = tiny_config();
-  config.rslora = true;
+  config.method = "rslora";
   config.alpha = 6.5;
   expect_roundtrip(ranks, config);
 }

@@ -272,7 +272,7 @@ TEST_F(ForeignAdapter, AFusedPairOfPeftIsCutIntoItsExperts) {
     const Adapter* adapter = loaded.adapters->find(1, slot);
     ASSERT_NE(adapter, nullptr);
     for (int64_t one = 0; one < e; ++one) {
-      const LowRank& part = *adapter->low_rank(static_cast<size_t>(one));
+      const LowRank part = low_rank_part(*adapter, static_cast<size_t>(one));
       const Tensor change = at::matmul(part.B_OR.to(at::kDouble), part.A_RI.to(at::kDouble)) * part.scale;
       EXPECT_LE((change - wanted_EOI[one]).abs().max().item<double>(), 1e-6);
     }

@@ -1,6 +1,7 @@
 // The MoE block against kernels/reference.h and against plain operators, values and gradients, in fp64.
 #include "hellora/kernels/reference.h"
 #include "hellora/tensor/experts.h"
+#include "tests/support/plain_adapter.h"
 #include "tests/support/tolerances.h"
 #include "tests/unit/moe/cases.h"
 
@@ -19,10 +20,11 @@ Tensor reference_out(const Block& b) {
     const auto m = static_cast<size_t>(b.adapters.ordinal_of[static_cast<size_t>(e)]);
     const auto adapt = [&](const Adapter* adapter, const double*& a, const double*& b_OR) {
       if (adapter == nullptr || m >= static_cast<size_t>(b.adapters.hot)) return;
-      a = adapter->low_rank(m)->A_RI.const_data_ptr<double>();
-      b_OR = adapter->low_rank(m)->B_OR.const_data_ptr<double>();
+      const LowRank part = low_rank_part(*adapter, m);
+      a = part.A_RI.const_data_ptr<double>();
+      b_OR = part.B_OR.const_data_ptr<double>();
       one.rank = b.sizes.rank;
-      one.scale = adapter->low_rank(m)->scale;
+      one.scale = part.scale;
     };
     adapt(b.adapters.gate, one.gate_A, one.gate_B);
     adapt(b.adapters.up, one.up_A, one.up_B);
@@ -53,19 +55,14 @@ void expect_equals_plain(const Block& b, const StepContext& context = {}) {
 /// LoRA whose pairs also have a gate on the rank and a scale of the outputs: what SoRA, VeRA and AdaLoRA ask of the engine.
 class Gated : public Adapter {
  public:
-  Gated(const Adapter& lora, size_t members, uint64_t seed) {
+  Gated(const Adapter& lora, size_t members, uint64_t seed) : Adapter(Site{0, Slot::gate, 0, 0, {}}) {
     for (size_t m = 0; m < members; ++m) {
-      parts_.push_back(*lora.low_rank(m));
+      parts_.push_back(low_rank_part(lora, m));
       parts_[m].gate_R = random_leaf({parts_[m].A_RI.size(0)}, seed + 2 * m);
       parts_[m].out_O = random_leaf({parts_[m].B_OR.size(0)}, seed + 2 * m + 1);
     }
   }
-  const LowRank* low_rank(size_t m) const override { return &parts_[m]; }
-  Tensor apply(const Tensor& x_NI, const Tensor& base_y_NO, size_t m) const override {
-    const LowRank& p = parts_[m];
-    return base_y_NO + at::matmul(at::matmul(x_NI, p.A_RI.t()) * p.gate_R, p.B_OR.t()) * p.out_O * p.scale;
-  }
-  Tensor adapted_weight(const Tensor& base_OI, size_t) const override { return base_OI; }
+  Part part(size_t m) const override { return parts_[m]; }
   const std::vector<LowRank>& parts() const { return parts_; }
 
  private:
@@ -87,6 +84,43 @@ TEST(MoeBlock, GatesAndOutputScalesOfLowRankPartsEqualPlainOperators) {
     }
     const auto got_grad = gradients(got, c_TD, leaves), want_grad = gradients(want, c_TD, leaves);
     for (size_t g = 0; g < leaves.size(); ++g) EXPECT_TRUE(close_to(got_grad[g], want_grad[g], kSameMath64 * 10)) << g;
+  }
+}
+
+/// An adapter in the form that only it can apply.
+class AsGeneral : public Adapter {
+ public:
+  explicit AsGeneral(const Adapter& inner) : Adapter(Site{0, Slot::gate, 0, 0, {}}), inner_(inner) {}
+  Part part(size_t) const override { return General{}; }
+  Tensor apply(const BaseCall& call, size_t m) const override {
+    return plain_apply(inner_, m, call.x_low_NI.defined() ? call.x_low_NI : call.x_NI, call.y_NO);
+  }
+
+ private:
+  const Adapter& inner_;
+};
+
+TEST(MoeBlock, GeneralPartsAreAppliedByTheAdapterItself) {
+  const Block want = make_block({}, 13);
+  for (const StepContext& context : {StepContext{}, StepContext{true, 0.4, 17, 1, 2, 3}}) {
+    Block got = make_block({}, 13);
+    const AsGeneral router(*got.adapters.router), gate(*got.adapters.gate), up(*got.adapters.up), down(*got.adapters.down);
+    const Adapter* general[] = {&router, &gate, &up, &down};
+    for (int which = 1; which < 16; ++which) {  // any of them may be general, beside low-rank ones
+      if ((which & 1) != 0) got.adapters.router = general[0];
+      if ((which & 2) != 0) got.adapters.gate = general[1];
+      if ((which & 4) != 0) got.adapters.up = general[2];
+      if ((which & 8) != 0) got.adapters.down = general[3];
+      const Tensor one = got.out(context), other = want.out(context), c_TD = random_tensor(other.sizes(), 98);
+      EXPECT_TRUE(close_to(one, other, kSameMath64)) << which;
+      const auto got_grad = gradients(one, c_TD, got.leaves()), want_grad = gradients(other, c_TD, want.leaves());
+      for (size_t g = 0; g < got_grad.size(); ++g) EXPECT_TRUE(close_to(got_grad[g], want_grad[g], kSameMath64 * 10)) << which << " " << g;
+      got.adapters = make_block({}, 13).adapters;
+      got.adapters.router = got.set->find(0, Slot::router);
+      got.adapters.gate = got.set->find(0, Slot::gate);
+      got.adapters.up = got.set->find(0, Slot::up);
+      got.adapters.down = got.set->find(0, Slot::down);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include "tests/unit/moe/cases.h"
 
 #include "hellora/tensor/dropout.h"
+#include "tests/support/plain_adapter.h"
 
 namespace hellora::testing {
 namespace {
@@ -31,7 +32,7 @@ Tensor plain_projection(const Block& b, Slot slot, Slot input, const Tensor& ban
   const int64_t m = b.adapters.ordinal_of[static_cast<size_t>(e)];
   if (adapter == nullptr || m >= b.adapters.hot) return base;
   const Tensor low = context.drops() ? dropout(row, context.dropout, context.key(0, input), one_number(token), one_number(e)) : row;
-  return adapter->apply(low, base, static_cast<size_t>(m));
+  return plain_apply(*adapter, static_cast<size_t>(m), low, base);
 }
 
 }  // namespace
@@ -80,7 +81,7 @@ PlainRouting plain_routing(const Block& b, const StepContext& context) {
   Tensor logits_TE = at::matmul(b.x_TD, b.router_ED.t());
   if (b.adapters.router != nullptr) {
     const Tensor low = context.drops() ? dropout(b.x_TD, context.dropout, context.key(0, Slot::router), {}, {}) : b.x_TD;
-    logits_TE = b.adapters.router->apply(low, logits_TE, 0);
+    logits_TE = plain_apply(*b.adapters.router, 0, low, logits_TE);
   }
   const Tensor probs_TE = at::softmax(logits_TE, 1);
   const Tensor ids_TK = std::get<1>(at::sort(probs_TE, true, 1, true)).narrow(1, 0, b.rule.top_k);

@@ -79,7 +79,7 @@ TEST(ShareRanks, EveryExpertHasTheScaleOfTheUniformPlan) {
   plan.base_rank = 8;
   plan.layers = {{0, {{3, 1}, {7, 8}, {9, 15}}, 0.5}};
   for (const bool rslora : {false, true}) {
-    adapter.rslora = rslora;
+    adapter.method = rslora ? "rslora" : "lora";
     const double wanted = adapter.scale(8);
     for (const Site& site : find_sites(shape, adapter, plan, true)) {
       for (const SiteMember& member : site.members) EXPECT_NEAR(adapter.scale(member.rank, member.alpha), wanted, 1e-12) << member.path;

@@ -39,7 +39,8 @@ Operands make_operands(int64_t rows, int64_t in, const std::vector<MapCase>& cas
       o.leaves.push_back(o.w.back());
     }
     if (c.rank > 0) {
-      map.low_rank = {random_leaf({c.rank, in}, ++seed, dtype), random_leaf({c.out, c.rank}, ++seed, dtype), 0.5 + static_cast<double>(c.rank)};
+      map.low_rank = {random_leaf({c.rank, in}, ++seed, dtype), random_leaf({c.out, c.rank}, ++seed, dtype),
+                      0.5 + static_cast<double>(c.rank)};
       o.leaves.push_back(map.low_rank.A_RI);
       o.leaves.push_back(map.low_rank.B_OR);
       if (c.gated) o.leaves.push_back(map.low_rank.gate_R = random_leaf({c.rank}, ++seed, dtype));

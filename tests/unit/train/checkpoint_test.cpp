@@ -36,7 +36,7 @@ void load(const Path& checkpoint, const Json& identity, const AdapterConfig& con
   TinyRun fresh(config);
   AdamW optimizer(*fresh.adapters, fresh.job.config);
   Audit audit(*fresh.model.decoder, *fresh.adapters);
-  load_checkpoint(checkpoint, identity, *fresh.adapters, optimizer, &audit);
+  load_checkpoint(checkpoint, identity, {*fresh.adapters, optimizer, &audit});
 }
 
 TEST(CheckpointResume, GivesTheBytesOfAnUninterruptedRun) {
