@@ -5,10 +5,11 @@
 
 namespace hellora {
 
-extern const Method kFull, kLora, kRsLora;
+extern const Method kAdaLora, kAllora, kDora, kFull, kLora, kLoraFa, kLoraXs, kLori, kPissa, kRandLora, kRsLora, kS2Lora, kSora, kVera;
 
 std::span<const Method> methods() {
-  static const std::vector<Method> table = {kLora, kRsLora, kFull};
+  static const std::vector<Method> table = {kLora,  kRsLora, kLori,   kDora,     kLoraFa, kVera,   kAdaLora,
+                                            kPissa, kSora,   kLoraXs, kRandLora, kS2Lora, kAllora, kFull};
   return table;
 }
 

@@ -1,0 +1,110 @@
+// DoRA: a trained magnitude for each output row, over the direction of W + s · B A: y = m / SG[n] ⊙ (W + s B A) x, n its row norms
+// (Liu et al. 2024; as in Hugging Face PEFT). With dropout only what the adapter adds reads the dropped input.
+#include "hellora/adapters/lora.h"
+#include "hellora/core/error.h"
+#include "hellora/tensor/frozen.h"
+#include "hellora/tensor/linear.h"
+
+namespace hellora {
+namespace {
+
+std::string name_of_magnitude(const SiteMember& one) { return one.path + ".lora_magnitude_vector"; }
+
+class Dora : public Adapter {
+ public:
+  Dora(const Site& site, const AdapterConfig& config, const Lookup& param) : Adapter(site) {
+    for (size_t m = 0; m < site.members.size(); ++m) {
+      const SiteMember& one = site.members[m];
+      parts_.push_back(
+          {param(name_of_A(site, m)), param(name_of_B(site, m)), param(name_of_magnitude(one)), config.scale(one.rank, one.alpha)});
+    }
+    squares_.resize(parts_.size());
+  }
+
+  Part part(size_t) const override { return General{}; }
+
+  Tensor apply(const BaseCall& call, size_t m) const override {
+    const Triple& p = parts_[m];
+    const Tensor q_O = p.m_O / norms(call, m);
+    const bool dropped = call.x_low_NI.defined();
+    const Tensor& x = dropped ? call.x_low_NI : call.x_NI;
+    const Tensor change = at::matmul(at::matmul(x, p.A_RI.t()), p.B_OR.t()) * p.scale;
+    if (!dropped) return q_O * (call.y_NO + change);
+    const LinearMap base{call.frozen, {}, {}};
+    const Tensor dropped_y = linear(x, {}, {&base, 1}, call.compute)[0];
+    return call.y_NO + (q_O - 1) * dropped_y + q_O * change;
+  }
+
+  bool additive() const override { return false; }
+
+  Tensor adapted_rows(const Tensor& base_rows, int64_t first, size_t m) const override {
+    const at::NoGradGuard no_grad;
+    const Triple& p = parts_[m];
+    const auto wide = base_rows.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    const int64_t rows = base_rows.size(0);
+    const Tensor v = base_rows.to(wide) + at::matmul(p.B_OR.narrow(0, first, rows), p.A_RI).to(wide) * p.scale;
+    return v * (p.m_O.narrow(0, first, rows).to(wide) / v.square().sum(1).sqrt()).unsqueeze(1);
+  }
+
+ private:
+  struct Triple {
+    Tensor A_RI, B_OR, m_O;
+    double scale;
+  };
+
+  /// ‖W‖² of each row, kept for the weight that it was taken of: frozen weights do not change.
+  struct Squares {
+    const void* of = nullptr;
+    Tensor sum_O;
+  };
+
+  /// ‖W + s B A‖ of each row without forming it: ‖W‖² + 2 s B·(W Aᵀ) + s² B (A Aᵀ) Bᵀ. A constant for the gradient.
+  Tensor norms(const BaseCall& call, size_t m) const {
+    const at::NoGradGuard no_grad;
+    const Triple& p = parts_[m];
+    Squares& squares = squares_[m];
+    if (squares.of != call.frozen.data) squares = {call.frozen.data, dense(call.frozen).square().sum(1)};
+    const LinearMap base{call.frozen, {}, {}};
+    const Compute exact{kernels::Math::full, call.compute.saved};
+    const Tensor wa_RO = linear(p.A_RI.detach(), {}, {&base, 1}, exact)[0];
+    const Tensor gram_RR = at::matmul(p.A_RI, p.A_RI.t());
+    const Tensor sum_O =
+        squares.sum_O + (p.B_OR * wa_RO.t()).sum(1) * (2 * p.scale) + (at::matmul(p.B_OR, gram_RR) * p.B_OR).sum(1) * (p.scale * p.scale);
+    return sum_O.clamp_min(0).sqrt();
+  }
+
+  std::vector<Triple> parts_;
+  mutable std::vector<Squares> squares_;
+};
+
+std::vector<ParamSpec> params(std::span<const Site> sites, const AdapterConfig& config) {
+  for (const Site& site : sites) require_matrix(site, config);
+  std::vector<ParamSpec> specs = pair_params(sites, config, Use::trained);
+  for (size_t s = 0; s < sites.size(); ++s) {
+    for (size_t m = 0; m < sites[s].members.size(); ++m) {
+      const auto norm = [parameter = sites[s].parameter(m)](const Tensor& out, const InitContext& context) {
+        const Tensor w_OI = context.base(parameter);
+        out.copy_(w_OI.to(w_OI.scalar_type() == at::kDouble ? at::kDouble : at::kFloat).square().sum(1).sqrt());
+      };
+      specs.push_back({name_of_magnitude(sites[s].members[m]), {sites[s].out}, norm, Place{s, m}});
+    }
+  }
+  return specs;
+}
+
+}  // namespace
+
+extern const Method kDora = {
+    .name = "dora",
+    .summary = "LoRA on the direction of each row, and a trained magnitude",
+    .source = "Liu et al. 2024, arXiv 2402.09353",
+    .status = "formula",
+    .starts_as_base = false,  // but for rounding
+    .exact_gradient = false,  // the norms count as constants
+    .params = params,
+    .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
+      return std::make_unique<Dora>(site, config, param);
+    },
+};
+
+}  // namespace hellora

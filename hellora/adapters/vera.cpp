@@ -1,0 +1,76 @@
+// VeRA: one frozen random pair for the whole model, of which each map takes a corner, and two trained vectors per map:
+// y = x Wᵀ + λ_b ⊙ ((λ_d ⊙ (x Aᵀ)) Bᵀ) (Kopiczko et al. 2024; names and laws of Hugging Face PEFT).
+#include <algorithm>
+#include <cmath>
+
+#include "hellora/adapters/lora.h"
+
+namespace hellora {
+namespace {
+
+constexpr const char* kName = "vera";
+
+struct Settings {
+  double d_initial = 0.1;
+};
+
+class Vera : public Adapter {
+ public:
+  Vera(const Site& site, const Lookup& param) : Adapter(site) {
+    const Tensor a_RI = param("vera_A").narrow(1, 0, site.in), b_OR = param("vera_B").narrow(0, 0, site.out);
+    for (const SiteMember& one : site.members)
+      parts_.push_back({a_RI, b_OR, 1.0, param(one.path + ".vera_lambda_d"), param(one.path + ".vera_lambda_b")});
+  }
+
+  Part part(size_t m) const override { return parts_[m]; }
+
+ private:
+  std::vector<LowRank> parts_;
+};
+
+/// Kaiming's uniform law with gain √2.
+Init wide_uniform(int64_t fan_in) { return init::uniform(std::sqrt(6.0 / static_cast<double>(fan_in))); }
+
+std::vector<ParamSpec> params(std::span<const Site> sites, const AdapterConfig& config) {
+  const Settings& own = config.settings<Settings>(kName);
+  int64_t in = 0, out = 0;
+  for (const Site& site : sites) {
+    require_matrix(site, config);
+    require_one_rank(site, config);
+    in = std::max(in, site.in);
+    out = std::max(out, site.out);
+  }
+  std::vector<ParamSpec> specs = {
+      {.name = "vera_A", .shape = {config.rank, in}, .init = wide_uniform(in), .place = {}, .use = Use::frozen},
+      {.name = "vera_B", .shape = {out, config.rank}, .init = wide_uniform(config.rank), .place = {}, .use = Use::frozen}};
+  for (size_t s = 0; s < sites.size(); ++s) {
+    for (size_t m = 0; m < sites[s].members.size(); ++m) {
+      const std::string& path = sites[s].members[m].path;
+      specs.push_back({path + ".vera_lambda_d", {config.rank}, init::constant(own.d_initial), Place{s, m}});
+      specs.push_back({path + ".vera_lambda_b", {sites[s].out}, init::zeros(), Place{s, m}});
+    }
+  }
+  return specs;
+}
+
+}  // namespace
+
+extern const Method kVera = {
+    .name = kName,
+    .summary = "two trained vectors per map over one frozen random pair for the whole model",
+    .source = "Kopiczko et al. 2024, arXiv 2310.11454",
+    .scale = ScaleLaw::one,
+    .params = params,
+    .make = [](const Site& site, const AdapterConfig&, const Lookup& param) -> std::unique_ptr<Adapter> {
+      return std::make_unique<Vera>(site, param);
+    },
+    .settings = [] { return std::any(Settings()); },
+    .fields =
+        [](std::any* any) {
+          auto* own = std::any_cast<Settings>(any);
+          return std::vector<Field>{
+              double_field("adapter.vera.d_initial", &own->d_initial, 1e-9, 1e3, "vera: where the vector over ranks begins")};
+        },
+};
+
+}  // namespace hellora

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Every adapter method of the table by its defaults: it trains, its audit passes, a resume from each checkpoint gives the same bytes,
+# every command takes its adapter, it merges, and it exports as plain LoRA where it is one. A new row is tried without a new line.
+source tests/e2e/lib.sh
+model=$scratch/model
+tiny_model "$model" 3 --fp32
+rows 1,24 >"$scratch/train.jsonl"
+rows 60,64 >"$scratch/eval.jsonl"
+steps=6
+settings=("model=$model" "data.train=$scratch/train.jsonl" "data.eval=$scratch/eval.jsonl" select.policy=hot select.mode=base select.k=3 select.fraction=0.3
+  adapter.rank=4 train.lr=5e-3 train.micro_batch_tokens=512 train.max_steps=$steps train.save_steps=1 seed=5)
+methods=$("$hellora" methods --json | python3 -c 'import json, sys; print(*[row["method"] for row in json.load(sys.stdin)["rows"] if row["result"] == "adapter"])')
+[ -n "$methods" ] || { fail "the table of methods is empty"; finish; }
+
+refuses() {  # pattern, arguments: exit code 2 and one line that matches
+  local pattern=$1 status
+  shift
+  call "$@"
+  status=$?
+  check "refused ($pattern): exit code 2, seen $status" test $status -eq 2
+  check "refused ($pattern): says so" grep -Eq -- "$pattern" "$scratch/err"
+}
+
+same_adapter() { same_files "$1/adapter" "$2/adapter" adapter_model.safetensors; }
+
+# From a checkpoint of each step, phases of a method included.
+resumed() {  # method, run
+  local method=$1 run=$2 step other
+  for ((step = 1; step < steps; ++step)); do
+    other=$scratch/$method.from$step
+    works "$method: resume from step $step" train --quiet "${settings[@]}" adapter.method="$method" "output=$other" --resume "$run/checkpoint-00000$step"
+    check "$method: the same bytes from step $step" same_adapter "$run" "$other"
+  done
+}
+
+left_out() {  # method, run, format: exit code 2 and one line
+  local method=$1
+  refuses 'low-rank; merge it' export --model "$model" --adapter "$2/adapter" --format "$3" --out "$scratch/$method.$3"
+  check "$method: nothing is written" test ! -e "$scratch/$method.$3"
+}
+
+for method in $methods; do
+  run=$scratch/$method
+  works "$method: trains" train --quiet "${settings[@]}" adapter.method="$method" "output=$run"
+  [ -f "$run/summary.json" ] || continue
+  check "$method: the audit passed" python3 -c 'import json, sys
+summary = json.load(open(sys.argv[1] + "/summary.json"))
+assert summary["audit"] == "passed", summary["audit"]' "$run"
+  resumed "$method" "$run"
+  works "$method: count" count --model "$model" --method "$method" --rank 4 --k 3 --json
+  check "$method: count and run agree" python3 -c 'import json, sys
+counted, ran = json.load(open(sys.argv[1])), json.load(open(sys.argv[2] + "/summary.json"))
+assert counted["trainable"] == ran["trainable"], (counted["trainable"], ran["trainable"])' "$scratch/out" "$run"
+  works "$method: eval" eval --quiet --model "$model" --adapter "$run" --data "$scratch/eval.jsonl"
+  works "$method: generate" generate --quiet --model "$model" --adapter "$run" --prompt "Two and two" --max-new-tokens 4
+  works "$method: inspect" inspect "$run/adapter"
+  works "$method: check" check --quiet --model "$model" --adapter "$run/adapter"
+  works "$method: merge" merge --quiet --model "$model" --adapter "$run/adapter" --out "$scratch/$method.merged"
+  works "$method: the merge is what the adapter says" check --quiet --model "$model" --adapter "$run/adapter" --merged "$scratch/$method.merged"
+  "$hellora" eval --quiet --json --model "$model" --adapter "$run" --data "$scratch/eval.jsonl" >"$scratch/adapted.json"
+  "$hellora" eval --quiet --json --model "$scratch/$method.merged" --data "$scratch/eval.jsonl" >"$scratch/merged.json"
+  check "$method: the merge has the adapter's loss" python3 -c 'import json, sys
+one, other = (json.load(open(path))["perplexity"]["loss"] for path in sys.argv[1:])
+assert abs(one - other) < 1e-4, (one, other)' "$scratch/adapted.json" "$scratch/merged.json"
+  for format in peft-full peft-fused; do
+    if [ "$method" = dora ]; then left_out "$method" "$run" "$format"; continue; fi
+    works "$method: export as $format" export --quiet --model "$model" --adapter "$run/adapter" --format "$format" --out "$scratch/$method.$format"
+    works "$method: the export is what the adapter says" check --quiet --model "$model" --adapter "$run/adapter" --exported "$scratch/$method.$format"
+  done
+done
+finish
