@@ -1,7 +1,9 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
+#include "hellora/cli/inspect_config.h"
 #include "hellora/cli/inspect_data.h"
+#include "hellora/cli/inspect_events.h"
 #include "hellora/cli/inspect_run.h"
 #include "hellora/cli/selection.h"
 #include "hellora/cli/table.h"
@@ -130,6 +132,8 @@ Description describe_path(const Path& path) {
   if (is_folder(path)) return describe_folder(path);
   if (path.extension() == ".safetensors") return describe_tensors(SafetensorsFile(path).tensors(), Json{{"kind", "tensors"}});
   if (path.extension() == ".jsonl") return describe_metrics(path);
+  if (path.extension() == ".yaml" || path.extension() == ".yml") return describe_config(path);
+  if (path.filename().string().starts_with("events.out.tfevents.")) return describe_events(path);
   return describe_json(path);
 }
 
