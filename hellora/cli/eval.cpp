@@ -29,6 +29,8 @@ class Eval : public Command {
         ->check(CLI::IsMember({"completion", "last-turn", "all-turns", "all"}));
     app.add_option("--chat-template", chat_template_, "built-in name or file; auto: the adapter's, else the model's own");
     length_option_ = app.add_option("--max-length", max_length_, "longer rows are skipped")->check(CLI::Range(1, 1 << 20));
+    app.add_option("--on-error", on_error_, "at a bad record of --data: stop, or skip it, counted and the first named")
+        ->check(CLI::IsMember({"stop", "skip"}));
     app.add_option("--limit", options_.limit, "first rows only")->check(CLI::Range(0, INT32_MAX));
     app.add_option("--shots", options_.shots, "examples before each question")->check(CLI::Range(0, 64));
     app.add_option("--max-new-tokens", options_.max_new_tokens, "length of an answer")->check(CLI::Range(1, 1 << 20));
@@ -40,6 +42,8 @@ class Eval : public Command {
     if (tasks_.empty() && data_.empty()) throw ConfigError("eval: give --task NAME or --data FILE");
     for (const std::string& name : tasks_) find_task(name);
     if (!tasks_.empty() && data_.size() > 1) throw ConfigError("eval: --task takes one --data file, not " + std::to_string(data_.size()));
+    if (!tasks_.empty() && on_error_ == "skip")
+      throw ConfigError("eval: a task's score is over all of its rows; --on-error skip is not for --task");
     Workspace space = model_.open();
     options_.quiet = common.quiet;
     options_.stop_ids = stop_ids(space);
@@ -70,6 +74,7 @@ class Eval : public Command {
     config.format = format_ != "auto" || origin.data_format.empty() ? format_ : origin.data_format;
     config.train_on = !train_on_.empty() ? train_on_ : space.adapter.adapters ? origin.train_on : "completion";
     config.max_length = max_length_;
+    config.on_error = on_error_;
     const int64_t positions = space.decoder->shape().max_positions;
     if (length_option_->count() > 0 && max_length_ > positions) {
       log_warn("--max-length " + std::to_string(max_length_) + ": the model has " + std::to_string(positions) +
@@ -89,7 +94,9 @@ class Eval : public Command {
     });
     const double mean = finite(loss.sum / static_cast<double>(loss.count), "eval: the mean loss");
     const double perplexity = finite(std::exp(mean), "eval: the perplexity (loss " + fixed(mean, 1) + ")");
-    return Json{{"loss", mean}, {"perplexity", perplexity}, {"tokens", loss.count}, {"rows", data.examples.size()}};
+    Json out{{"loss", mean}, {"perplexity", perplexity}, {"tokens", loss.count}, {"rows", data.examples.size()}};
+    if (on_error_ == "skip") out["skipped_bad"] = data.skipped_bad;
+    return out;
   }
 
   static void print(const Json& results, bool json) {
@@ -108,7 +115,7 @@ class Eval : public Command {
   ModelOptions model_;
   TaskOptions options_;
   std::vector<std::string> tasks_, data_;
-  std::string shots_data_, format_ = "auto", train_on_, chat_template_ = "auto", out_;
+  std::string shots_data_, format_ = "auto", train_on_, chat_template_ = "auto", on_error_ = "stop", out_;
   int64_t max_length_ = 2048;
   CLI::Option* length_option_ = nullptr;
 };

@@ -1,7 +1,9 @@
 #include <iostream>
 
 #include "hellora/cli/commands.h"
+#include "hellora/cli/inspect_config.h"
 #include "hellora/cli/inspect_data.h"
+#include "hellora/cli/inspect_events.h"
 #include "hellora/cli/inspect_run.h"
 #include "hellora/core/error.h"
 #include "hellora/core/json_text.h"
@@ -86,7 +88,8 @@ Description describe_profile(const Profile& profile) {
         {std::to_string(layer.layer), percent(coverage_of(layer, std::span(order).first(shown))), std::to_string(idle), busiest});
   }
   return {format_table(rows) + "profile: " + with_commas(profile.tokens) + " tokens, top-" + std::to_string(profile.top_k) + " of " +
-              std::to_string(profile.experts) + " experts, mode " + profile.mode + "\n",
+              std::to_string(profile.experts) + " experts, mode " + profile.mode +
+              (profile.skipped_bad > 0 ? ", " + with_commas(profile.skipped_bad) + " bad records of the data skipped" : "") + "\n",
           profile_to_json(profile)};
 }
 
@@ -133,6 +136,8 @@ Description describe_path(const Path& path) {
   if (is_folder(path)) return describe_folder(path);
   if (path.extension() == ".safetensors") return describe_tensors(SafetensorsFile(path).tensors(), Json{{"kind", "tensors"}});
   if (path.extension() == ".jsonl") return describe_metrics(path);
+  if (path.extension() == ".yaml" || path.extension() == ".yml") return describe_config(path);
+  if (path.filename().string().starts_with("events.out.tfevents.")) return describe_events(path);
   return describe_json(path);
 }
 
@@ -147,6 +152,8 @@ class Inspect : public Command {
     app.add_option("--train-on", data_.data.train_on, "with --data: which tokens are supervised")
         ->check(CLI::IsMember({"completion", "last-turn", "all-turns", "all"}));
     app.add_option("--chat-template", data_.data.chat_template, "with --data: built-in name or file; auto: the model's own");
+    app.add_option("--on-error", data_.data.on_error, "with --data: at a bad record stop, or skip it, counted and the first named")
+        ->check(CLI::IsMember({"stop", "skip"}));
     app.add_option("--max-length", data_.data.max_length, "with --data: longer rows are counted")->check(CLI::Range(2, 1 << 20));
   }
 

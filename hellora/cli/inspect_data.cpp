@@ -11,6 +11,7 @@
 #include "hellora/core/printable.h"
 #include "hellora/core/terminal.h"
 #include "hellora/core/text.h"
+#include "hellora/data/dataset.h"
 #include "hellora/data/row.h"
 #include "hellora/io/records.h"
 #include "hellora/recipe/table.h"
@@ -78,18 +79,25 @@ class Inspection {
 
   void file(const std::string& name) {
     maker_.begin_file();
-    for_each_record(name, [&](int64_t line, const Json& value) { record(value, name + ":" + std::to_string(line)); });
+    RecordReader records(name);
+    for (std::string text; records.next(text);) usable_record(text, name + ":" + std::to_string(records.number()));
     if (maker_.format() != nullptr) formats_[printable(name)] = std::string(maker_.format()->name);
   }
 
   void finish() const {
-    if (lengths_.empty()) throw DataError(join(options_.files, ", ") + ": no record");
+    if (lengths_.empty()) {
+      throw DataError(
+          join(options_.files, ", ") +
+          (bad_ > 0 ? ": no usable record (" + std::to_string(bad_) + " bad ones, the first: " + first_bad_[0] + ")" : ": no record"));
+    }
+    log_skipped(bad_, first_bad_);
     if (!unread_.empty()) {
       const std::vector<std::string> keys(unread_.begin(), unread_.end());
       log_warn("keys of the records that are not read: " + printable(join(keys, ", ")));
     }
     if (json_) {
-      const Json out = {{"formats", formats_}, {"rows", rows_}, {"lengths", lengths_}, {"tokens", total_}, {"supervised", supervised_}};
+      Json out = {{"formats", formats_}, {"rows", rows_}, {"lengths", lengths_}, {"tokens", total_}, {"supervised", supervised_}};
+      if (options_.data.on_error == "skip") out["skipped_bad"] = bad_;
       std::cout << dump_json(out) << "\n";
       return;
     }
@@ -98,37 +106,60 @@ class Inspection {
     std::cout << histogram(lengths_) << with_commas(static_cast<long long>(lengths_.size())) << " rows, "
               << with_commas(static_cast<long long>(total_)) << " tokens, " << with_commas(static_cast<long long>(supervised_))
               << " supervised, " << longer << " longer than " << options_.data.max_length
+              << (bad_ > 0 ? ", " + with_commas(bad_) + " records skipped as bad" : "")
               << "; chat template: " << (chat_ ? printable(chat_->where()) : "none") << "\n";
   }
 
  private:
+  void usable_record(const std::string& text, const std::string& where) {
+    if (options_.data.on_error != "skip") return record(parse_record(text, where), where);
+    try {
+      record(parse_record(text, where), where);
+    } catch (const FormatError& error) {
+      skip(error);
+    } catch (const DataError& error) {
+      skip(error);
+    }
+  }
+
+  void skip(const Error& error) {
+    if (bad_++ < static_cast<int64_t>(Dataset::kNamed)) first_bad_.emplace_back(error.what());
+  }
+
+  /// Whatever can be wrong with the record is found before anything of it is counted or shown.
   void record(const Json& value, const std::string& where) {
     if (maker_.format() == nullptr) maker_.begin_file(value, where);
     std::vector<std::string> unread;
-    const std::vector<TokenRow> rows = maker_.rows(value, where, unread);
+    std::vector<TokenRow> rows = maker_.rows(value, where, unread);
+    for (size_t i = 0; i < rows.size() && shows(lengths_.size() + i); ++i) decode(rows[i], where);
     unread_.insert(unread.begin(), unread.end());
     for (const TokenRow& row : rows) {
       const size_t own = static_cast<size_t>(std::count_if(row.labels.begin(), row.labels.end(), [](int64_t l) { return l != kIgnore; }));
+      if (shows(lengths_.size())) show(row, own, where);
       lengths_.push_back(row.ids.size());
       supervised_ += own;
       total_ += row.ids.size();
-      if (static_cast<int64_t>(lengths_.size()) <= options_.shown) show(row, own, where);
+    }
+  }
+
+  bool shows(size_t row) const { return static_cast<int64_t>(row) < options_.shown; }
+
+  void decode(TokenRow& row, const std::string& where) const {
+    if (!row.text.empty()) return;
+    try {
+      row.text = tokenizer_.decode(row.ids);
+    } catch (const DataError& error) {
+      throw DataError(where + ": " + error.what());  // an id that the tokenizer does not know
     }
   }
 
   void show(const TokenRow& row, size_t own, const std::string& where) {
-    try {
-      const std::string text = row.text.empty() ? tokenizer_.decode(row.ids) : row.text;
-      if (json_) {
-        rows_.push_back({{"where", printable(where)}, {"text", text}, {"ids", row.ids}, {"labels", row.labels}});
-        return;
-      }
-      std::cout << printable(where) << ", format " << maker_.format()->name << ": " << row.ids.size() << " tokens, " << own
-                << " supervised\n"
-                << row_text(row, tokenizer_, marks_) << "\n\n";
-    } catch (const DataError& error) {
-      throw DataError(where + ": " + error.what());  // an id that the tokenizer does not know
+    if (json_) {
+      rows_.push_back({{"where", printable(where)}, {"text", row.text}, {"ids", row.ids}, {"labels", row.labels}});
+      return;
     }
+    std::cout << printable(where) << ", format " << maker_.format()->name << ": " << row.ids.size() << " tokens, " << own << " supervised\n"
+              << row_text(row, tokenizer_, marks_) << "\n\n";
   }
 
   const InspectData& options_;
@@ -141,6 +172,8 @@ class Inspection {
   size_t supervised_ = 0, total_ = 0;
   Json rows_ = Json::array(), formats_ = Json::object();
   std::set<std::string> unread_;
+  int64_t bad_ = 0;  // records left out
+  std::vector<std::string> first_bad_;
 };
 
 }  // namespace

@@ -196,9 +196,7 @@ struct Reader {
 };
 
 void log_faults(const Dataset& dataset) {
-  for (const std::string& bad : dataset.first_bad) log_warn("skipped: " + printable(bad));
-  const auto more = dataset.skipped_bad - static_cast<int64_t>(dataset.first_bad.size());
-  if (more > 0) log_warn("skipped: " + with_commas(more) + " more records with an error");
+  log_skipped(dataset.skipped_bad, dataset.first_bad);
   constexpr size_t kMost = 12;
   std::vector<std::string> keys;
   for (const auto& [key, unread] : dataset.unread) {
@@ -245,6 +243,12 @@ Dataset load_dataset(const std::vector<std::string>& files, const DataConfig& co
   }
   log_faults(out);
   return std::move(out);
+}
+
+void log_skipped(int64_t count, const std::vector<std::string>& first) {
+  for (const std::string& bad : first) log_warn("skipped: " + printable(bad));
+  const auto more = count - static_cast<int64_t>(first.size());
+  if (more > 0) log_warn("skipped: " + with_commas(more) + " more records with an error");
 }
 
 std::string describe(const Dataset& dataset) {

@@ -65,6 +65,9 @@ struct LoadLimits {
 Dataset load_dataset(const std::vector<std::string>& files, const DataConfig& config, const Tokenizer& tokenizer, int64_t vocab,
                      const ChatTemplate* chat = nullptr, const LoadLimits& limits = {});
 
+/// Names the first records that `on_error: skip` left out, and says how many there are beside them.
+void log_skipped(int64_t count, const std::vector<std::string>& first);
+
 /// "1,234 examples (56 skipped: longer than 512 tokens)" for people.
 std::string describe(const Dataset& dataset);
 /// What of the records became rows and what did not, for reports.

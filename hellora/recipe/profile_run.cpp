@@ -112,6 +112,7 @@ Profile take_profile(const RunConfig& config, Workspace& space, const Dataset& t
   profile.data = config.data.train;
   profile.data_hash = hex64(train.hash);
   profile.tokens = counter.tokens;
+  profile.skipped_bad = train.skipped_bad;
   profile.experts = shape.experts;
   profile.top_k = shape.router.top_k;
   profile.layers = std::move(counter.layers);

@@ -91,6 +91,7 @@ Json profile_to_json(const Profile& profile) {
   Json json{{"format", kFormat}};
   json["model"] = {{"type", profile.model_type}, {"hash", profile.model_hash}};
   json["data"] = {{"paths", profile.data}, {"hash", profile.data_hash}, {"tokens", profile.tokens}};
+  if (profile.skipped_bad > 0) json["data"]["skipped_bad"] = profile.skipped_bad;  // else absent: older hashes hold
   json["mode"] = profile.mode;
   json["tokens_counted"] = profile.tokens_counted;
   json["num_experts"] = profile.experts;
@@ -118,6 +119,7 @@ Profile profile_from_json(const Json& json, const std::string& where) {
   profile.data = data_paths(data);
   profile.data_hash = data.text_or("hash", "");
   profile.tokens = data.integer("tokens", 0, kMost);
+  if (data.has("skipped_bad")) profile.skipped_bad = data.integer("skipped_bad", 0, kMost);
   data.finish(Unknown::refuse);
   profile.mode = object.choice("mode", {"base", "warmup"});
   profile.tokens_counted = object.choice_or("tokens_counted", "all", {"all", "label"});

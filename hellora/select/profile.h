@@ -25,6 +25,7 @@ struct Profile {
   std::vector<std::string> data;
   std::string data_hash;
   int64_t tokens = 0, experts = 0, top_k = 0;
+  int64_t skipped_bad = 0;  // records of the data with an error, left out under data.on_error: skip
   std::vector<LayerProfile> layers;
 };
 

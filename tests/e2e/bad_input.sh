@@ -303,6 +303,24 @@ TABLE
   refuse 'expected a model, an adapter' inspect "$scratch/good"
 }
 
+# What else `inspect` reads: configurations and event files.
+inspected_files() {
+  local events file=$scratch/good/events.out.tfevents
+  events=$(echo "$scratch/good/run/events.out.tfevents."*)
+  head -c 100 "$events" >"$file.cut"
+  refuse 'events.out.tfevents.cut: record [0-9]* at byte [0-9]*: the file ends inside of it' inspect "$file.cut"
+  { head -c 60 "$events" && printf '\377' && tail -c +62 "$events"; } >"$file.changed"
+  refuse 'events.out.tfevents.changed: record [0-9]* at byte [0-9]*: the checksum of its data does not hold' inspect "$file.changed"
+  : >"$file.empty"
+  refuse 'events.out.tfevents.empty: empty; expected a TensorBoard event file' inspect "$file.empty"
+  cp "$train" "$file.rows"
+  refuse 'events.out.tfevents.rows: record 1 at byte 0: the checksum of its length' inspect --json "$file.rows"
+  printf 'adaptor: {rank: 8}\n' >"$scratch/good/odd.yaml"
+  refuse 'odd.yaml:1: unknown key "adaptor.rank"' inspect "$scratch/good/odd.yaml"
+  printf 'adapter: {rank: [\n' >"$scratch/good/odd.yaml"
+  refuse 'odd.yaml:2: ' inspect "$scratch/good/odd.yaml"
+}
+
 # Results never replace what is there, and never appear where they cannot be written.
 places() {
   local run=$scratch/good/run
@@ -433,6 +451,7 @@ data_files
 ids
 adapters
 plans_and_profiles
+inspected_files
 places
 unreadable
 limited_size

@@ -83,6 +83,31 @@ refused "a bad row stops" "bad.jsonl:1: not valid JSON" train "${settings[@]}" "
 works "bad rows are skipped" train "${settings[@]}" "data.train=$scratch/bad.jsonl" data.on_error=skip "output=$scratch/skip"
 prints "the first are named" "bad.jsonl:2: the record has the keys of no known format"
 prints "they are counted" "3 skipped as bad"
+holds() { python3 -c 'import json,sys;it=json.load(open(sys.argv[1]));assert eval(sys.argv[2]),it' "$1" "$2"; }
+refused "eval stops at a bad row" "bad.jsonl:1: not valid JSON" eval --model "$base" --data "$scratch/bad.jsonl"
+works "eval skips bad rows" eval --json --model "$base" --data "$scratch/bad.jsonl" --on-error skip
+prints "eval names them" "skipped: $scratch/bad.jsonl:2: the record has the keys of no known format"
+check "eval counts them, and has the loss of the others" holds "$scratch/out" \
+  "it['perplexity'].pop('skipped_bad') == 3 and it == json.loads('''$want''')"
+refused "a task skips nothing" "--on-error skip is not for --task" eval --model "$base" --task gsm8k --data "$scratch/bad.jsonl" --on-error skip
+refused "inspect stops at a bad row" "bad.jsonl:1: not valid JSON" inspect --data "$scratch/bad.jsonl" --model "$model"
+works "inspect skips bad rows" inspect --data "$scratch/bad.jsonl" --model "$model" --on-error skip
+prints "inspect names them" "skipped: $scratch/bad.jsonl:3: \"weight\""
+prints "inspect counts them" "24 rows"
+prints "inspect says so" "3 records skipped as bad"
+printf '%s\n' '{"input_ids":[5,99999]}' '{"input_ids":[5,-1]}' '{' '[' '3' '4' '{"input_ids":[5,6]}' >"$scratch/one.jsonl"
+works "inspect skips ids that no token has" inspect --json --data "$scratch/one.jsonl" --model "$model" --on-error skip
+prints "the first of many are named" "skipped: $scratch/one.jsonl:1: token id 99999"
+prints "the others are counted" "skipped: 1 more records with an error"
+check "only the good row is left" holds "$scratch/out" "it['skipped_bad'] == 6 and it['lengths'] == [2] and len(it['rows']) == 1"
+head -6 "$scratch/one.jsonl" >"$scratch/none.jsonl"
+refused "nothing but bad rows" "no usable record (6 bad ones, the first: $scratch/none.jsonl:1" inspect --data "$scratch/none.jsonl" --model "$model" --on-error skip
+works "a profile of data with bad rows" profile --model "$base" --data "$scratch/bad.jsonl" --mode base data.on_error=skip --out "$scratch/bad_profile.json"
+check "it counts them" holds "$scratch/bad_profile.json" "it['data']['skipped_bad'] == 3"
+works "it is read" inspect "$scratch/bad_profile.json"
+prints "and says so" "3 bad records of the data skipped"
+works "a profile without bad rows" profile --model "$base" --data "$scratch/rows.jsonl" --mode base --out "$scratch/rows_profile.json"
+check "it has no such key" holds "$scratch/rows_profile.json" "'skipped_bad' not in it['data']"
 check "the summary counts them" python3 -c "import json,sys;assert json.load(open(sys.argv[1]))['data']['skipped_bad']==3" "$scratch/skip/summary.json"
 
 # A part of the training rows for evaluation, and weights: the same after a resume.

@@ -150,7 +150,14 @@ shows "metrics.jsonl" '^metrics: 14 lines, up to step 10$' "$run/metrics.jsonl"
 shows "a checkpoint" '^checkpoint after step 5: complete' "$run/checkpoint-000005"
 shows "a run that was stopped" '^run that is not finished$' "$scratch/stopped"
 shows "how it goes on" "^go on with  *hellora (run|train) --resume $scratch/stopped$" "$scratch/stopped"
-for what in "" /audit.json /summary.json /metrics.jsonl /checkpoint-000005; do
+events=$(cd "$run" && echo events.out.tfevents.*)
+shows "an event file" '^event file: [0-9]+ records, [0-9]+ tags, every checksum holds$' "$run/$events"
+shows "an event file: a scalar" '^train/loss  *scalar  *10  *1  *10  *[0-9.]+$' "$run/$events"
+shows "an event file: a histogram" '^expert_load/layer_00  *histogram  *3  *4  *10  *[0-9]+ counted$' "$run/$events"
+shows "a configuration" '^configuration: [0-9]+ of [0-9]+ keys differ from the defaults$' "$run/config.yaml"
+shows "a configuration: a key" '^train.max_steps  *10  *0$' "$run/config.yaml"
+differs "a configuration: a default" grep -q '^train.weight_decay' "$scratch/out"
+for what in "" /audit.json /summary.json /metrics.jsonl /checkpoint-000005 /config.yaml "/$events"; do
   works "inspect --json RUN$what" inspect --json "$run$what"
   check "inspect --json RUN$what is an object" json 'isinstance(it, dict) and it'
 done

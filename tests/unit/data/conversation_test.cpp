@@ -76,6 +76,9 @@ TEST(Conversation, PromptAndCompletionFollowEachOther) {
   EXPECT_CONTAINS(refused("completion", {ask, ask}), "f:2: \"completion\" has no message of the assistant");
   EXPECT_CONTAINS(refused("prompt", {ask, 5}), "f:2: prompt[1]: expected a JSON object");
   EXPECT_CONTAINS(refused("completion", {answer, message("critic", "x")}), "f:2: completion[1]: unknown role \"critic\"");
+  EXPECT_CONTAINS(refused("completion", {answer, ask, message("tool", "r")}), "f:2: completion[2]: a tool message must follow");
+  record["prompt"] = {message("system", ""), ask};  // the empty one is left out, and counts where the others stand
+  EXPECT_CONTAINS(refused("completion", {answer, ask, message("tool", "r")}), "f:2: completion[2]: a tool message must follow");
 }
 
 TEST(Conversation, WrongTypesAreNamedByTheirPath) {

@@ -48,6 +48,17 @@ TEST(ProfileFile, KeepsTheOtherTokensWhereTheyWereCounted) {
   EXPECT_CONTAINS(error_of<FormatError>([&] { profile_from_json(json, "p.json"); }), "num_experts");
 }
 
+TEST(ProfileFile, RecordsTheSkippedRecordsOfItsData) {
+  Profile profile = small_profile();
+  const string hash = profile_hash(profile);
+  EXPECT_FALSE(profile_to_json(profile)["data"].contains("skipped_bad"));
+  EXPECT_EQ(profile_from_json(profile_to_json(profile), "p.json").skipped_bad, 0);
+  profile.skipped_bad = 3;
+  EXPECT_EQ(profile_to_json(profile)["data"]["skipped_bad"], 3);
+  EXPECT_EQ(profile_from_json(profile_to_json(profile), "p.json").skipped_bad, 3);
+  EXPECT_NE(profile_hash(profile), hash);
+}
+
 template <class Change>
 string refusal(const Change& change) {
   Json json = profile_to_json(small_profile());
@@ -100,6 +111,8 @@ TEST(ProfileFile, RefusesNonsense) {
   const std::vector<std::pair<string, std::function<void(Json&)>>> table = {
       {"data: key \"tokens\" is -5", [](Json& j) { j["data"]["tokens"] = -5; }},
       {"data: key \"tokens\" is", [](Json& j) { j["data"]["tokens"] = INT64_MAX; }},
+      {"data: key \"skipped_bad\" is -1", [](Json& j) { j["data"]["skipped_bad"] = -1; }},
+      {"data: key \"skipped_bad\"", [](Json& j) { j["data"]["skipped_bad"] = "3"; }},
       {"data: key \"paths\"", [](Json& j) { j["data"]["paths"] = Json{3}; }},
       {"key \"mode\" is \"cold\"", [](Json& j) { j["mode"] = "cold"; }},
       {"key \"tokens_counted\" is \"most\"", [](Json& j) { j["tokens_counted"] = "most"; }},
