@@ -5,6 +5,7 @@
 
 #include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/lora.h"
+#include "hellora/adapters/step_hooks.h"
 #include "hellora/core/error.h"
 #include "hellora/tensor/ordered_sum.h"
 

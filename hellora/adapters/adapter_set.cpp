@@ -1,5 +1,6 @@
 #include "hellora/adapters/adapter_set.h"
 
+#include "hellora/adapters/step_hooks.h"
 #include "hellora/core/error.h"
 
 namespace hellora {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "hellora/adapters/method.h"
-#include "hellora/adapters/step_hooks.h"
 
 namespace hellora {
 

@@ -8,7 +8,8 @@
 
 namespace hellora {
 
-/// Returns the frozen weight (fp32 or fp64) of a parameter of the checkpoint, "model.layers.0.self_attn.q_proj.weight".
+/// Returns the frozen weight (fp32 or fp64) of a parameter of the checkpoint, "model.layers.0.self_attn.q_proj.weight"; for methods that
+/// start from gradients also the gradient of a weight, "….weight.grad".
 using BaseWeight = std::function<Tensor(const std::string& name)>;
 
 struct InitContext {

@@ -81,6 +81,7 @@ extern const Method kLora = {
     .source = "Hu et al. 2021, arXiv 2106.09685",
     .status = "PEFT",
     .peft_type = "LORA",
+    .pairs = true,
     .params = params,
     .make = make_pairs,
 };
@@ -91,6 +92,7 @@ extern const Method kRsLora = {
     .source = "Kalajdzievski 2023, arXiv 2312.03732",
     .scale = ScaleLaw::root_rank,
     .peft_type = "LORA",
+    .pairs = true,
     .params = params,
     .make = make_pairs,
 };

@@ -3,6 +3,7 @@
 // form.
 #include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/lora.h"
+#include "hellora/adapters/step_hooks.h"
 #include "hellora/tensor/one_thread.h"
 
 namespace hellora {
@@ -34,7 +35,7 @@ class Precondition : public StepHooks {
     }
   }
 
-  void after_backward() override {
+  void after_backward(const std::function<void()>& /*again*/) override {
     for (const Part& one : parts_) Tensor(one.grad_OR).copy_(at::matmul(one.grad_OR, one.inverse_RR));
   }
 
@@ -52,6 +53,7 @@ extern const Method kLoraFa = {
     .summary = "LoRA with a frozen A: half the trained parameters",
     .source = "Zhang et al. 2023, arXiv 2308.03303",
     .peft_type = "LORA",
+    .pairs = true,
     .params = params,
     .make = make_pairs,
     .settings = [] { return std::any(Settings()); },

@@ -9,6 +9,7 @@
 
 #include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/lora.h"
+#include "hellora/adapters/step_hooks.h"
 #include "hellora/tensor/ordered_sum.h"
 
 namespace hellora {
@@ -64,7 +65,7 @@ class TwoPhases : public StepHooks {
     flat.zero_();
   }
 
-  void after_backward() override { Tensor(adapters_.flat_grad()).mul_(mask_); }
+  void after_backward(const std::function<void()>& /*again*/) override { Tensor(adapters_.flat_grad()).mul_(mask_); }
 
   /// Each tensor by its own norm.
   bool clip(double max_norm) override {

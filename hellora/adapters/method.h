@@ -16,6 +16,7 @@
 #include "hellora/adapters/init.h"
 #include "hellora/adapters/site.h"
 #include "hellora/adapters/step_context.h"
+#include "hellora/core/json.h"
 #include "hellora/tensor/low_rank.h"
 
 namespace hellora {
@@ -95,6 +96,10 @@ struct Method {
   bool starts_as_base = true;    // the first output has the base's bits
   bool exact_gradient = true;    // false: the method's own rule, not the derivative of the loss
   std::string_view peft_type{};  // of its adapter folder; empty where PEFT has no such type or would load something else
+  bool pairs = false;            // the folder is a plain LoRA's: one pair per module, or fused
+  /// Keys of adapter_config.json beside those that all types share; null: a plain LoRA's.
+  void (*peft_keys)(const AdapterConfig& config, Json* file) = nullptr;
+  bool needs_gradients = false;  // it starts from the first gradients of the weights: BaseWeight is asked for NAME.grad too
   /// Every tensor. The order is that of their initial values, which may read those before them.
   std::vector<ParamSpec> (*params)(std::span<const Site> sites, const AdapterConfig& config) = nullptr;
   std::unique_ptr<Adapter> (*make)(const Site& site, const AdapterConfig& config, const Lookup& param) = nullptr;

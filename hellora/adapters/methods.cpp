@@ -5,11 +5,12 @@
 
 namespace hellora {
 
-extern const Method kAdaLora, kAllora, kDora, kFull, kLora, kLoraFa, kLoraXs, kLori, kPissa, kRandLora, kRsLora, kS2Lora, kSora, kVera;
+extern const Method kAdaLora, kAllora, kDora, kFull, kGlad, kLora, kLoraFa, kLoraSb, kLoraXs, kLori, kNola, kPissa, kRandLora, kRsLora,
+    kS2Lora, kSora, kVera;
 
 std::span<const Method> methods() {
-  static const std::vector<Method> table = {kLora,  kRsLora, kLori,   kDora,     kLoraFa, kVera,   kAdaLora,
-                                            kPissa, kSora,   kLoraXs, kRandLora, kS2Lora, kAllora, kFull};
+  static const std::vector<Method> table = {kLora, kRsLora, kLori,   kDora,     kLoraFa, kVera,   kAdaLora, kPissa, kSora,
+                                            kNola, kLoraXs, kLoraSb, kRandLora, kS2Lora, kAllora, kGlad,    kFull};
   return table;
 }
 

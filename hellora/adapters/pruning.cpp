@@ -1,5 +1,7 @@
 #include "hellora/adapters/pruning.h"
 
+#include "hellora/adapters/step_hooks.h"
+
 #include "hellora/tensor/ordered_sum.h"
 
 namespace hellora {

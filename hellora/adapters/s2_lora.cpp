@@ -4,6 +4,7 @@
 
 #include "hellora/adapters/lora.h"
 #include "hellora/adapters/pruning.h"
+#include "hellora/adapters/step_hooks.h"
 
 namespace hellora {
 namespace {

@@ -2,6 +2,7 @@
 // (Ding et al. 2023; laws of TsinghuaC3I/SoRA). A rank whose gate is zero changes nothing and leaves an exported file.
 #include "hellora/adapters/lora.h"
 #include "hellora/adapters/pruning.h"
+#include "hellora/adapters/step_hooks.h"
 
 namespace hellora {
 namespace {

@@ -1,6 +1,7 @@
 // What a method does in each step of a training beside its forward pass. A method overrides what it needs.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,8 +22,9 @@ struct StepHooks {
 
   /// After the backward passes of a step: regularisers add their gradients to the set's; returns their sum.
   virtual double regularise() { return 0; }
-  /// Gradient masks, then preconditioners: the gradient that is measured, clipped and applied.
-  virtual void after_backward() {}
+  /// Gradient masks, then preconditioners: the gradient that is measured, clipped and applied. `again` computes the gradient of the same
+  /// step anew, at the parameters as they are now; regularisers are not in it.
+  virtual void after_backward(const std::function<void()>& /*again*/) {}
   /// Clips by a rule of its own; false: the norm over all parameters is clipped.
   virtual bool clip(double /*max_norm*/) { return false; }
   /// After the optimizer: proximal steps, mask schedules, importance. The gradient of the step is still there.

@@ -40,7 +40,7 @@ class Count : public Command {
     const int64_t base = count_base(shape), all = count_trainable(shape, config_, all_experts(shape));
     const int64_t trainable = count_trainable(shape, config_, plan ? *plan : first_experts(shape, k));
     const Ratios ratios = count_ratios(base, trainable, all);
-    const bool low_rank = !find_method(config_.method).peft_type.empty() && !plan;  // a plan's experts may differ in rank and number
+    const bool low_rank = find_method(config_.method).pairs && !plan;  // a plan's experts may differ in rank and number
     const Json json{{"base", base},
                     {"active", count_active(shape)},
                     {"k", plan ? Json() : Json(k)},

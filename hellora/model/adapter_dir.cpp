@@ -113,7 +113,7 @@ AdapterOrigin read_origin(const Path& folder) {
   origin.plan = plan_from_json(ours.at("plan"), where + ": plan");
   origin.model_hash = ours.text_or("model_hash", "");
   origin.model = ours.text_or("model", "");
-  origin.base_path = find_method(origin.method).peft_type.empty() ? ours.text_or("base", "") : read_peft_config(folder).base;
+  origin.base_path = find_method(origin.method).pairs ? read_peft_config(folder).base : ours.text_or("base", "");
   origin.data_format = ours.text_or("data_format", "");
   origin.train_on = ours.choice_or("train_on", "completion", {"completion", "last-turn", "all-turns", "all"});
   origin.chat_template = ours.text_or("chat_template", "auto");
@@ -185,7 +185,7 @@ void write_adapter(const Path& folder, const AdapterSet& adapters, const Adapter
   }
   const bool peft = !adapters.method().peft_type.empty();
   std::vector<Site> sites = adapters.sites();
-  for (Site& site : peft ? silent_down_sites(adapters, shape) : std::vector<Site>()) {
+  for (Site& site : adapters.method().pairs ? silent_down_sites(adapters, shape) : std::vector<Site>()) {
     for (const SiteMember& one : site.members) {
       add(one.path + ".lora_A.weight", at::zeros({one.rank, site.in}));
       add(one.path + ".lora_B.weight", at::zeros({site.out, one.rank}));
@@ -201,7 +201,7 @@ void write_adapter(const Path& folder, const AdapterSet& adapters, const Adapter
   ours["settings"] = adapter_settings(adapters);
   ours["seed"] = adapters.seed();
   if (const std::string hash = seeded_hash(adapters); !hash.empty()) ours["seeded_hash"] = hash;
-  if (!peft) ours["base"] = origin.base_path;
+  if (!adapters.method().pairs) ours["base"] = origin.base_path;
   ours["model_hash"] = origin.model_hash;
   ours["model"] = shape_note(shape);
   ours["data_format"] = origin.data_format;
@@ -247,7 +247,7 @@ LoadedAdapter read_adapter(const Path& folder, const ModelShape& shape, at::Scal
   loaded.origin = read_origin(folder);
   check_shape(loaded.origin, shape, folder);
   const AdapterOrigin& origin = loaded.origin;
-  if (!find_method(origin.method).peft_type.empty()) {
+  if (find_method(origin.method).pairs) {
     loaded.adapters = read_pair_adapter(folder, shape, origin, dtype);
   } else {
     const AdapterConfig config = read_adapter_settings(origin.settings, origin.method, (folder / kOurs).string() + ": settings");

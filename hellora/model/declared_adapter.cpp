@@ -19,7 +19,7 @@ constexpr std::string_view kSection = "adapter.";
 
 /// The fields that belong to one method: those that all share, and its own. What adapter_config.json says is said once.
 std::vector<Field> fields_of(AdapterConfig* config) {
-  if (!find_method(config->method).peft_type.empty()) return method_fields(config, config->method);
+  if (find_method(config->method).pairs) return method_fields(config, config->method);
   std::vector<Field> fields;
   for (Field& field : adapter_fields(config)) {
     if (field.key != "adapter.method" && !of_another_method(*config, field.key)) fields.push_back(std::move(field));

@@ -13,12 +13,27 @@
 #include "hellora/recipe/profile_run.h"
 #include "hellora/recipe/progress.h"
 #include "hellora/recipe/run_facts.h"
+#include "hellora/train/first_gradients.h"
 #include "hellora/train/signals.h"
 
 namespace hellora {
 namespace {
 
 constexpr int64_t kTrainPhase = 1;
+constexpr int64_t kFirstExamples = 50;  // whose gradients a method starts from, where it does
+
+/// What an adapter starts from.
+BaseWeight start_reader(const RunConfig& config, Prepared& prepared, const std::vector<Site>& sites) {
+  const BaseWeight base = base_reader(prepared.space);
+  if (!find_method(config.adapter.method).needs_gradients) return base;
+  log_info("gradients of " + std::to_string(kFirstExamples) + " examples before the first step");
+  return with_gradients(base, std::make_shared<FirstGradients>(*prepared.space.decoder, sites, prepared.train, packing_rule(config),
+                                                               static_cast<uint64_t>(config.seed), kFirstExamples, base));
+}
+
+std::vector<Site> adapted_sites(const RunConfig& config, const Prepared& prepared) {
+  return find_sites(prepared.space.decoder->shape(), config.adapter, prepared.plan, config.given.contains("adapter.rank"));
+}
 
 /// One training run from its first evaluation to its summary.
 class RunTraining {
@@ -27,8 +42,8 @@ class RunTraining {
       : config_(*config),
         prepared_(prepared),
         decoder_(*prepared.space.decoder),
-        adapters_(find_sites(decoder_.shape(), config->adapter, prepared.plan, config->given.contains("adapter.rank")), config->adapter,
-                  static_cast<uint64_t>(config->seed), base_reader(prepared.space)),
+        adapters_(adapted_sites(*config, prepared), config->adapter, static_cast<uint64_t>(config->seed),
+                  start_reader(*config, prepared, adapted_sites(*config, prepared))),
         rule_(packing_rule(*config)),
         evaluation_(decoder_.shape(), prepared.plan, prepared.train, prepared.eval ? &*prepared.eval : nullptr, rule_),
         load_(decoder_.shape(), prepared.plan),

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "hellora/adapters/step_hooks.h"
 #include "hellora/core/error.h"
 #include "hellora/core/rng.h"
 #include "hellora/model/tensor_io.h"

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "hellora/adapters/step_hooks.h"
 #include "hellora/core/error.h"
 #include "hellora/core/finite.h"
 #include "hellora/core/log.h"
@@ -218,7 +219,7 @@ class Loop {
     const int64_t step = cursor_.step - phase_begin();  // of the phase
     const double lr = learning_rate(job_.config, step, phase_steps()) * hooks_->rate(static_cast<size_t>(phase_));
     totals.regulariser = hooks_->regularise();
-    hooks_->after_backward();
+    hooks_->after_backward([&] { again(batches, totals.supervised); });
     const double loss = totals.loss_sum / static_cast<double>(totals.supervised), norm = optimizer_.grad_norm();
     refuse_non_finite(loss, norm);
     if (audit_ != nullptr) audit_->after_backward(lr);
@@ -234,6 +235,15 @@ class Loop {
     return true;
   }
 
+  /// The gradient of a step whose batches were seen before, at other parameters. Nobody watches.
+  void again(const std::vector<PackedBatch>& batches, int64_t supervised) {
+    optimizer_.zero_grad();
+    StepTotals unused;
+    unused.supervised = supervised;
+    for (size_t micro = 0; micro < batches.size(); ++micro)
+      micro_step(batches[micro], static_cast<int64_t>(micro), static_cast<int64_t>(batches.size()), unused, false);
+  }
+
   void refuse_non_finite(double loss, double norm) const {
     if (std::isfinite(loss) && std::isfinite(norm)) return;
     const Path last = job_.run_dir.empty() ? Path() : find_checkpoint(job_.run_dir);
@@ -242,21 +252,21 @@ class Loop {
                       "; a lower train.lr may help");
   }
 
-  void micro_step(const PackedBatch& packed, int64_t micro, int64_t micros, StepTotals& totals) {
+  void micro_step(const PackedBatch& packed, int64_t micro, int64_t micros, StepTotals& totals, bool watched = true) {
     const auto start = Clock::now();
     Forward forward;
     forward.context = {true, job_.adapters->config().dropout, job_.seed, job_.phase, cursor_.step, micro};
-    forward.observers = job_.observers;
+    if (watched) forward.observers = job_.observers;
     forward.recompute = job_.config.gradient_checkpointing;
     RoutingCollector routing;
     if (job_.config.router_aux_loss > 0) forward.observers.push_back(&routing);
     const Reach reach = find_reach(packed);
-    if (audit_ != nullptr) {
+    if (audit_ != nullptr && watched) {
       audit_->begin_micro_batch(reach);
       forward.observers.push_back(audit_.get());
     }
-    if (job_.load != nullptr) forward.observers.push_back(job_.load);
-    if (job_.before_batch) job_.before_batch(packed);
+    if (job_.load != nullptr && watched) forward.observers.push_back(job_.load);
+    if (job_.before_batch && watched) job_.before_batch(packed);
 
     const Supervised rows = supervised_rows(packed.targets);
     if (rows.row_N.size(0) < static_cast<int64_t>(packed.ids.size())) forward.needed_N = rows.row_N;

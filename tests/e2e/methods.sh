@@ -6,7 +6,7 @@ model=$scratch/model
 tiny_model "$model" 3 --fp32
 rows 1,24 >"$scratch/train.jsonl"
 rows 60,64 >"$scratch/eval.jsonl"
-steps=6
+steps=4
 settings=("model=$model" "data.train=$scratch/train.jsonl" "data.eval=$scratch/eval.jsonl" select.policy=hot select.mode=base select.k=3 select.fraction=0.3
   adapter.rank=4 train.lr=5e-3 train.micro_batch_tokens=512 train.max_steps=$steps train.save_steps=1 seed=5)
 methods=$("$hellora" methods --json | python3 -c 'import json, sys; print(*[row["method"] for row in json.load(sys.stdin)["rows"] if row["result"] == "adapter"])')

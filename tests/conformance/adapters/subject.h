@@ -36,10 +36,15 @@ struct Subject {
         checkpoint(model.folder.path()),
         config(config_of(method, targets.empty() ? targets_of(method) : targets)),
         adapters(
-            find_sites(tiny_shape(), config, plan), config, 5,
-            [this](const std::string& name) { return base_weight(checkpoint, tiny_shape(), name); }, dtype) {}
+            find_sites(tiny_shape(), config, plan), config, 5, [this](const std::string& name) { return start(name); }, dtype) {}
 
   Decoder& decoder() { return *model.decoder; }
+  /// A weight, or a gradient of its shape.
+  Tensor start(const std::string& name) const {
+    constexpr std::string_view kGradient = ".grad";
+    if (!name.ends_with(kGradient)) return base_weight(checkpoint, tiny_shape(), name);
+    return random_tensor(base_weight(checkpoint, tiny_shape(), name.substr(0, name.size() - kGradient.size())).sizes(), hash_text(name));
+  }
   /// With the adapters bound.
   Tensor adapted_logits(const Batch& batch) {
     decoder().bind(&adapters);

@@ -3,6 +3,7 @@
 #include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/linear.h"
 #include "hellora/adapters/pruning.h"
+#include "hellora/adapters/step_hooks.h"
 #include "hellora/core/error.h"
 #include "hellora/tensor/frozen.h"
 #include "hellora/tensor/svd.h"
@@ -78,7 +79,7 @@ TEST(Lori, TheMaskKeepsTheLargestAndTies) {
   hooks->begin_phase(1);
   EXPECT_TRUE((set.flat_param() == 0).all().item<bool>()) << "the second phase begins at zero";
   set.flat_grad().fill_(1);
-  hooks->after_backward();
+  hooks->after_backward({});
   EXPECT_EQ(numbers(set.grad(1)), (std::vector<double>{0, 1, 1, 0, 0, 0, 1, 0, 1, 0}));
   EXPECT_EQ(hooks->masked(1), 6);
 }
@@ -227,6 +228,58 @@ TEST(LoraXs, TheIdentityBetweenItsFactorsAddsThePrincipalPart) {
   EXPECT_EQ(map.set.trainable(), 4);
 }
 
+TEST(LoraSb, StartsAsTheBestPartOfOneSignStep) {
+  const Tensor w = random_tensor({7, 9}, 1), g = random_tensor({7, 9}, 2);
+  const auto make = [&](const Tensor& gradient) {
+    return AdapterSet(
+        {site_of(9, 7, 2)}, config_of("lora_sb", 2, 1, {{"lora_sb.iterations", "0"}, {"lora_sb.eta", "0.01"}}), 1,
+        [&](const std::string& name) { return name.ends_with(".grad") ? gradient : w; }, at::kDouble);
+  };
+  const AdapterSet set = make(g);
+  const LowRank part = low_rank_part(*set.find(0, Slot::q), 0);
+  const auto [u, s, vt] = at::linalg_svd(g.sign() * -0.01);
+  EXPECT_TRUE(close_to(at::matmul(part.B_OR, part.A_RI), at::matmul(u.narrow(1, 0, 2) * s.narrow(0, 0, 2), vt.narrow(0, 0, 2)), 1e-9));
+  const Tensor a = set.param("some.q_proj.sb_A"), b = set.param("some.q_proj.sb_B"), eye = at::eye(2, a.options());
+  EXPECT_TRUE(close_to(at::matmul(a, a.t()), eye, 1e-12));
+  EXPECT_TRUE(close_to(at::matmul(b.t(), b), eye, 1e-12));
+  EXPECT_EQ(set.trainable(), 4);
+  const AdapterSet unreached = make(at::zeros_like(g));
+  EXPECT_EQ(unreached.flat_param().abs().max().item<double>(), 0);
+  EXPECT_TRUE(close_to(at::matmul(unreached.param("some.q_proj.sb_B").t(), unreached.param("some.q_proj.sb_B")), eye, 1e-12));
+}
+
+// --- GLAD
+
+/// A quadratic whose gradient anybody can compute: ½ θᵀ H θ.
+TEST(Glad, TakesTheUphillGradientAndPutsTheParametersBack) {
+  const Tensor h = at::matmul(random_tensor({32, 32}, 1), random_tensor({32, 32}, 1).t());
+  for (const std::string mode : {"sam", "mix", "conflict"}) {
+    AdapterSet set({site_of(5, 3, 2)}, config_of("glad", 2, 2, {{"glad.mode", mode}, {"glad.radius", "0.3"}, {"glad.mix", "0.25"}}), 1, {},
+                   at::kDouble);
+    set.flat_param().detach().copy_(random_tensor(set.flat_param().sizes(), 3));
+    const int64_t n = set.flat_param().numel();
+    const Tensor hessian = h.narrow(0, 0, n).narrow(1, 0, n), theta = set.flat_param().detach().clone(), g = at::mv(hessian, theta);
+    const auto gradient = [&] { set.flat_grad().copy_(at::mv(hessian, set.flat_param().detach())); };
+    gradient();
+    set.hooks()->after_backward(gradient);
+    EXPECT_TRUE(same_bytes(set.flat_param().detach(), theta));
+    const Tensor uphill = g + at::mv(hessian, g) * (0.3 / g.norm().item<double>());
+    Tensor want = uphill;
+    if (mode == "mix") want = uphill * 0.25 + g * 0.75;
+    if (mode == "conflict") want = g;  // of a convex function they never oppose each other
+    EXPECT_TRUE(close_to(set.flat_grad(), want, kSameMath64 * 10)) << mode;
+  }
+}
+
+TEST(Glad, LeavesOutWhatOpposesTheUphillGradient) {
+  AdapterSet set({site_of(5, 3, 2)}, config_of("glad", 2, 2), 1, {}, at::kDouble);
+  const Tensor g = random_tensor(set.flat_grad().sizes(), 4), opposed = g * -2 + random_tensor(g.sizes(), 5) * .1;
+  set.flat_grad().copy_(g);
+  set.hooks()->after_backward([&] { set.flat_grad().copy_(opposed); });
+  EXPECT_NEAR((set.flat_grad() * opposed).sum().item<double>(), 0, 1e-10);
+  EXPECT_GT(set.flat_grad().abs().max().item<double>(), 0);
+}
+
 TEST(FromWeight, RefusesARankAboveTheWidth) {
   for (const char* method : {"pissa", "lora_xs"}) {
     const std::string message = error_of<ConfigError>([&] { OneMap(config_of(method, 8, 8), 9, 7, 4); });
@@ -292,7 +345,7 @@ TEST(LoraFa, ThePreconditionedStepProjectsTheFullGradient) {
   map.randomise(30);  // A too: the hooks take it as it is when training begins
   const Tensor a = map.param(".lora_A.weight"), g_OI = random_tensor({5, 8}, 50);
   map.set.grad(1).copy_(at::matmul(g_OI, a.t()) * 2);  // G_B = s G_W Aᵀ
-  map.set.hooks()->after_backward();
+  map.set.hooks()->after_backward({});
   const Tensor projection = at::matmul(a.t(), at::matmul(at::linalg_pinv(at::matmul(a, a.t())), a));
   EXPECT_TRUE(close_to(at::matmul(map.set.grad(1), a) * 2, at::matmul(g_OI, projection), 1e-6));
   EXPECT_FALSE(a.requires_grad());
