@@ -12,7 +12,7 @@ struct GemmOptions {
 };
 
 struct StepOptions {
-  std::string arch = "olmoe-1b-7b", weights = "bf16", matmul = "auto", saved = "auto", routing;
+  std::string arch = "olmoe-1b-7b", method = "lora", weights = "bf16", matmul = "auto", saved = "auto", routing;
   int64_t layers = 2, tokens = 2048, length = 512, hot = 8, busy = 0, rank = 32, steps = 3;
   double dropout = 0, hot_share = 0.53, supervised = 1;
   bool checkpointing = false;

@@ -89,9 +89,24 @@ SyntheticRouting routing_of(const StepOptions& o, const ModelShape& shape) {
   return out;
 }
 
+/// Weights of the right sizes for methods that start from them: what the model is made of does not matter for time.
+BaseWeight any_weights(const std::vector<Site>& sites) {
+  std::map<std::string, std::vector<int64_t>> sizes;
+  for (const Site& site : sites) {
+    for (size_t m = 0; m < site.members.size(); ++m) {
+      for (const char* what : {"", ".grad"}) sizes[site.parameter(m) + what] = {site.out, site.in};
+    }
+  }
+  return [sizes = std::move(sizes)](const std::string& name) {
+    const Tensor angles = at::arange(sizes.at(name)[0] * sizes.at(name)[1], at::TensorOptions(at::kFloat)) * 0.7F;
+    return (angles.sin() * 0.02F).view(sizes.at(name));
+  };
+}
+
 Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& config, kernels::Math math, uint64_t seed) {
   const ModelShape& shape = decoder.shape();
-  AdapterSet adapters(find_sites(shape, config, first_experts(shape, o.hot)), config, seed, BaseWeight());
+  const std::vector<Site> sites = find_sites(shape, config, first_experts(shape, o.hot));
+  AdapterSet adapters(sites, config, seed, any_weights(sites));
   decoder.bind(&adapters);
   const int64_t length = std::min(o.length, o.tokens), rows = std::max<int64_t>(1, o.tokens / length);
   const Dataset data = random_rows(rows * (o.steps + 1), length, shape.vocab, o.supervised, seed);
@@ -134,6 +149,7 @@ double step_flops(const StepOptions& o, const ModelShape& s, const AdapterConfig
 
 AdapterConfig adapter_of(const StepOptions& o, const ModelShape& shape) {
   AdapterConfig adapter;
+  adapter.method = o.method;
   adapter.rank = o.rank;
   adapter.dropout = o.dropout;
   adapter.targets = resolve_targets(shape, adapter);
@@ -191,6 +207,7 @@ void StepOptions::declare(CLI::App& app) {
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--routing", routing, "a file with counts per layer and expert (profile.json, data/routing) to take the shares from")
       ->check(CLI::ExistingFile);
+  app.add_option("--method", method, "see `hellora methods`");
   app.add_option("--rank", rank, "rank")->check(CLI::Range(1, 65536));
   app.add_option("--dropout", dropout, "dropout of adapter inputs")->check(CLI::Range(0.0, 0.99));
   app.add_option("--supervised", supervised, "share of each document that carries labels")->check(CLI::Range(0.01, 1.0));

@@ -198,8 +198,7 @@ Description describe_checkpoint(const Path& folder) {
   const Json state = parse_json(read_text(file), file.string());
   JsonObject object(state, file.string());
   Rows rows;
-  for (const char* key : {"step", "epoch", "batch", "tokens", "optimizer_steps"})
-    rows.push_back({key, with_commas(object.integer(key, 0, kMost))});
+  for (const char* key : {"step", "epoch", "batch", "tokens"}) rows.push_back({key, with_commas(object.integer(key, 0, kMost))});
   add_values(rows, "identity.", object.at("identity"));
   const bool whole = is_file(folder / "DONE");
   Json json = state;

@@ -138,12 +138,27 @@ ChangeDifference compare_export(const ExportFormat& format, const Path& folder, 
   return difference;
 }
 
+namespace {
+
+/// The pair without the ranks whose gate is zero: they change nothing. One rank stays.
+LowRank without_dead_ranks(LowRank part) {
+  if (!part.gate_R.defined()) return part;
+  Tensor alive = at::nonzero(part.gate_R.detach()).squeeze(1);
+  if (alive.numel() == 0) alive = at::zeros({1}, alive.options());
+  part.A_RI = part.A_RI.index_select(0, alive);
+  part.B_OR = part.B_OR.index_select(1, alive);
+  part.gate_R = part.gate_R.index_select(0, alive);
+  return part;
+}
+
+}  // namespace
+
 std::pair<Tensor, Tensor> UniformPairs::pair(const std::string& path, int64_t in, int64_t out) const {
   const Tensor a_RI = at::zeros({rank, in}, at::TensorOptions(at::kFloat)), b_OR = at::zeros({out, rank}, at::TensorOptions(at::kFloat));
   const auto it = modules->find(path);
   if (it == modules->end()) return {a_RI, b_OR};
   const at::NoGradGuard no_grad;
-  const LowRank part = low_rank_part(*it->second.adapter, it->second.member);
+  const LowRank part = without_dead_ranks(low_rank_part(*it->second.adapter, it->second.member));
   const int64_t own = part.A_RI.size(0);
   a_RI.narrow(0, 0, own).copy_(part.A_RI);
   b_OR.narrow(1, 0, own).copy_(folded_B(part, scale));
@@ -155,10 +170,10 @@ UniformPairs uniform_pairs(const Modules& modules) {
   uniform.modules = &modules;
   for (const auto& [path, module] : modules) {
     const Part what = module.adapter->part(module.member);
-    const auto* part = std::get_if<LowRank>(&what);
-    if (part == nullptr) throw ConfigError("this adapter is not low-rank; merge it instead of exporting it");
-    uniform.rank = std::max(uniform.rank, part->A_RI.size(0));
-    if (uniform.scale == 0) uniform.scale = part->scale;
+    if (!is_low_rank(what)) throw ConfigError("this adapter is not low-rank; merge it instead of exporting it");
+    const LowRank part = without_dead_ranks(std::get<LowRank>(what));
+    uniform.rank = std::max(uniform.rank, part.rank());
+    if (uniform.scale == 0) uniform.scale = part.scale;
   }
   uniform.alpha = uniform.scale * static_cast<double>(uniform.rank);
   uniform.scale = uniform.alpha / static_cast<double>(uniform.rank);

@@ -9,7 +9,6 @@ namespace {
 constexpr std::string_view kNoQuant = "frozen weights are bf16 or fp32 (compute.weights); 4-bit and 8-bit weights are not supported";
 constexpr std::string_view kDense = "the decoder has one exact form of this; there is nothing to choose";
 constexpr std::string_view kNoService = "a run writes metrics.jsonl and TensorBoard events into its folder and reports to no service";
-constexpr std::string_view kLora = "adapter.method: lora and its kin are what there is (`hellora methods`)";
 constexpr std::string_view kOneMachine = "training runs on one machine's processor";
 constexpr std::string_view kNoHub = "model and data are local files; nothing is downloaded or uploaded";
 constexpr std::string_view kReads = "records are read by all threads, a file at a time; there is nothing to set";
@@ -24,7 +23,8 @@ constexpr std::string_view kGenerate = "`hellora generate` and `hellora chat` ha
 constexpr std::string_view kSchedules =
     "cosine|linear|constant|constant_with_warmup>constant|cosine_decay>cosine|linear_schedule>linear|linear_decay>linear";
 constexpr std::string_view kDtypes = "bf16|bfloat16>bf16|torch.bfloat16>bf16|fp32|float32>fp32|torch.float32>fp32|auto>";
-constexpr std::string_view kMethods = "lora|full|qlora>!4-bit weights are not supported; write lora";
+constexpr std::string_view kMethods = "lora|full|dora|adalora|vera|pissa|randlora|qlora>!4-bit weights are not supported; write lora";
+constexpr std::string_view kStarts = "true>|default>|pissa>pissa|pissa_niter_16>pissa";
 
 constexpr auto kTable = std::to_array<Spelling>({
     // Model and output.
@@ -90,7 +90,7 @@ constexpr auto kTable = std::to_array<Spelling>({
     {"fine_tune_type", "adapter.method", Rule::words, kMethods},
     {"train_type", "adapter.method", Rule::words, kMethods},
     {"tuner_type", "adapter.method", Rule::words, kMethods},
-    {"peft_type", "adapter.method", Rule::words, "LORA>lora|lora"},
+    {"peft_type", "adapter.method", Rule::words, "LORA>lora|lora|ADALORA>adalora|VERA>vera|RANDLORA>randlora"},
     {"full_finetuning", "adapter.method", Rule::words, "true>full|false>"},
     {"use_peft", "adapter.method", Rule::words, "true>lora|false>full"},
     {"lora_r", "adapter.rank"},
@@ -123,12 +123,12 @@ constexpr auto kTable = std::to_array<Spelling>({
     {"task_type", "", Rule::same, "CAUSAL_LM|causal_lm", kSft},
     {"lora_task_type", "", Rule::same, "CAUSAL_LM|causal_lm", kSft},
     {"inference_mode", "", Rule::same, "false", "a run trains"},
-    {"init_weights", "", Rule::same, "true|default", "A is drawn by the seed and B starts as zero; no other start is supported"},
-    {"init_lora_weights", "", Rule::same, "true|default", "A is drawn by the seed and B starts as zero; no other start is supported"},
-    {"pissa_init", "", Rule::same, "false", "A is drawn by the seed and B starts as zero; no other start is supported"},
+    {"init_weights", "adapter.method", Rule::refines, kStarts},
+    {"init_lora_weights", "adapter.method", Rule::refines, kStarts},
+    {"pissa_init", "adapter.method", Rule::refines, "true>pissa|false>"},
     {"loftq_config", "", Rule::same, "{}", kNoQuant},
-    {"use_dora", "", Rule::same, "false", kLora},
-    {"peft_use_dora", "", Rule::same, "false", kLora},
+    {"use_dora", "adapter.method", Rule::refines, "true>dora|false>"},
+    {"peft_use_dora", "adapter.method", Rule::refines, "true>dora|false>"},
     {"loraplus_lr_ratio", "", Rule::same, "1", "one learning rate (train.lr) for all parameters"},
     {"lorap_lr_ratio", "", Rule::same, "1", "one learning rate (train.lr) for all parameters"},
     {"layers_to_transform", "", Rule::same, "", "adapters lie in every layer; a plan (select.plan) chooses experts by layer"},

@@ -46,6 +46,31 @@ base_count=6919161856
   expect_line "84,967,424" $olmoe 32 --k 16
 }
 
+# Every method by its closed form, written out here: OLMoE's adapted maps as (in, out, how many), rank 32, 8 experts a layer.
+counts_of_methods() {
+  python3 - "$hellora" <<'CODE'
+import json, subprocess, sys
+rank, maps = 32, [(2048, 2048, 64), (2048, 64, 16), (2048, 1024, 256), (1024, 2048, 128)]
+def total(one): return sum(count * one(i, o) for i, o, count in maps)
+def bases(i, o): return -(-min(i, o) // rank)
+lora = total(lambda i, o: rank * (i + o))
+wanted = {"lora": lora, "rslora": lora, "pissa": lora, "allora": lora, "glad": lora,
+          "dora": lora + total(lambda i, o: o), "adalora": lora + total(lambda i, o: rank), "sora": lora + total(lambda i, o: rank),
+          "lora_fa": total(lambda i, o: rank * o), "lori": int((1 - 0.9) * total(lambda i, o: rank * o)), "vera": total(lambda i, o: rank + o),
+          "lora_xs": total(lambda i, o: rank * rank), "lora_sb": total(lambda i, o: rank * rank), "nola": total(lambda i, o: 2 * 64),
+          "randlora": total(lambda i, o: bases(i, o) * (rank + min(i, o))),
+          "s2_lora": total(lambda i, o: rank) + sum(rank * (i + o) for i, o, _ in maps)}
+def run(*args): return json.loads(subprocess.run([sys.argv[1], *args, "--json"], capture_output=True, text=True, check=True).stdout)
+there = {row["method"] for row in run("methods")["rows"] if row["result"] == "adapter"}
+assert there == set(wanted), there ^ set(wanted)
+assert wanted["lori"] == 2100428
+for method, count in wanted.items():
+    seen = run("count", "--arch", "olmoe-1b-7b", "--method", method, "--rank", str(rank), "--k", "8")["trainable"]
+    assert seen == count, (method, seen, count)
+CODE
+}
+check "every method by its closed form" counts_of_methods
+
 # The embedded model: the base is what its file holds, an adapter is rank times the widths of each adapted matrix.
 wanted=$(python3 -c '
 import json, math

@@ -68,4 +68,44 @@ assert abs(one - other) < 1e-4, (one, other)' "$scratch/adapted.json" "$scratch/
     works "$method: the export is what the adapter says" check --quiet --model "$model" --adapter "$run/adapter" --exported "$scratch/$method.$format"
   done
 done
+# Ranks that SoRA has pruned leave an exported file.
+works "sora: prunes" train --quiet "${settings[@]}" adapter.method=sora adapter.sora.threshold=0.6 "output=$scratch/pruned"
+works "sora: exports what is left" export --quiet --model "$model" --adapter "$scratch/pruned" --format peft-full --out "$scratch/pruned.full"
+check "sora: of four ranks fewer are left" python3 -c 'import json, sys
+assert json.load(open(sys.argv[1]))["r"] < 4' "$scratch/pruned.full/adapter_config.json"
+works "sora: the export is what the adapter says" check --quiet --model "$model" --adapter "$scratch/pruned/adapter" --exported "$scratch/pruned.full"
+# What does not fit is one line, exit code 2, and nothing written.
+spoiled() {  # pattern, method, Python that changes `it` (hellora.json) or `tensors` (name -> (dtype, shape, bytes))
+  local folder=$scratch/spoiled
+  rm -rf "$folder"
+  cp -r "$scratch/$2/adapter" "$folder"
+  python3 - "$folder" "$3" <<'CODE'
+import json, sys
+from lib_tensors import read, write
+folder, change = sys.argv[1:]
+it = json.load(open(folder + "/hellora.json"))
+tensors = read(folder + "/adapter_model.safetensors")
+exec(change)
+json.dump(it, open(folder + "/hellora.json", "w"))
+write(folder + "/adapter_model.safetensors", tensors)
+CODE
+  refuses "$1" check --quiet --model "$model" --adapter "$folder"
+}
+spoiled 'method "lorri" makes no adapter' lori 'it["method"] = "lorri"'
+spoiled 'method "full" makes no adapter' lori 'it["method"] = "full"'
+spoiled 'settings: lori.sparsity: .*0 to 0.9999' lori 'it["settings"]["lori.sparsity"] = "1.5"'
+spoiled 'settings: .*"nothing"' lori 'it["settings"]["nothing"] = "1"'
+spoiled 'what seed 6 makes has the hash' lori 'it["seed"] = 6'
+spoiled 'lora_B.weight is missing' lori 'del tensors[next(name for name in tensors if "lora_B" in name)]'
+spoiled "is none of vera's" vera 'tensors["base_model.model.more"] = next(iter(tensors.values()))'
+spoiled 'has the wrong shape' vera 'it["settings"]["rank"] = "3"'
+spoiled 'is missing' vera 'it["method"] = "dora"'
+refuses 'adapter.method' train --quiet "${settings[@]}" adapter.method=vera "output=$scratch/no" --resume "$scratch/lori/checkpoint-000002"
+refuses 'adapter.lori.sparsity' train --quiet "${settings[@]}" adapter.method=lori adapter.lori.sparsity=0.8 "output=$scratch/no" --resume "$scratch/lori/checkpoint-000002"
+refuses 'stays as long as it was' train --quiet "${settings[@]}" adapter.method=lori train.max_steps=8 "output=$scratch/no" --resume "$scratch/lori/checkpoint-000002"
+refuses 'singular values' train --quiet "${settings[@]}" adapter.method=pissa adapter.rank=4096 "output=$scratch/no2"
+refuses 'has no dropout' train --quiet "${settings[@]}" adapter.method=allora adapter.dropout=0.1 "output=$scratch/no3"
+refuses 'adapter.targets: embed' train --quiet "${settings[@]}" adapter.method=dora adapter.targets=embed "output=$scratch/no4"
+refuses 'setting of another method' train --quiet "${settings[@]}" adapter.lori.sparsity=0.5 "output=$scratch/no5"
+check "no refusal wrote a run" test -z "$(find "$scratch" -maxdepth 2 -path "$scratch/no*" -name summary.json)"
 finish

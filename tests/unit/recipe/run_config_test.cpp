@@ -128,6 +128,21 @@ TEST(Alias, NestedAndDashedSpellings) {
   EXPECT_CONTAINS(refusal<ConfigError>("data: {learning_rate: 4}\n"), "unknown key");
 }
 
+TEST(Alias, SwitchesOfLoraNameTheMethod) {
+  EXPECT_EQ(Loaded("adapter: lora\npeft_use_dora: true\n").config.adapter.method, "dora");
+  EXPECT_EQ(Loaded("use_rslora: true\nfinetuning_type: lora\n").config.adapter.method, "rslora");
+  EXPECT_EQ(Loaded("adapter: lora\nuse_dora: false\ninit_lora_weights: true\n").config.adapter.method, "lora");
+  EXPECT_EQ(Loaded("init_lora_weights: pissa\n").config.adapter.method, "pissa");
+  EXPECT_CONTAINS(refusal<ConfigError>("use_dora: true\nuse_rslora: true\n"), "keep one of them");
+  EXPECT_CONTAINS(refusal<ConfigError>("init_lora_weights: olora\n"), "not supported");
+}
+
+TEST(Config, SettingsOfAnotherMethodAreRefused) {
+  EXPECT_EQ(Loaded("adapter: {method: lori}\nadapter.lori.sparsity: 0.5\n").config.adapter.method, "lori");
+  EXPECT_CONTAINS(refusal<ConfigError>("adapter.lori.sparsity: 0.5\n"), "a setting of another method; adapter.method is lora");
+  EXPECT_CONTAINS(refusal<ConfigError>("adapter: {method: lori}\nadapter.lori.sparsity: 1\n"), "0 to 0.9999");
+}
+
 TEST(Alias, StepsScalesAndLimitsOfOtherTools) {
   EXPECT_EQ(Loaded("max_steps: -1\n").config.train.max_steps, 0);
   EXPECT_EQ(Loaded("lora_parameters: {rank: 8, scale: 20.0}\niters: 50\n").config.adapter.alpha, 160);

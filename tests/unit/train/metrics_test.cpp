@@ -76,10 +76,15 @@ TEST(Memory, CountsWeightsAsLoaded) {
     }
   }
   EXPECT_EQ(weight_bytes(tiny_shape(), 4), bytes);
-  const Forecast small = forecast_training(tiny_shape(), {bytes, 1000, 64, 2}),
-                 large = forecast_training(tiny_shape(), {bytes, 1000, 128, 2});
-  EXPECT_LT(forecast_training(tiny_shape(), {bytes, 1000, 4096, 2, 2}).activations,
-            forecast_training(tiny_shape(), {bytes, 1000, 4096, 2, 4}).activations);
+  const auto forecast = [&](TrainingNeeds needs) {
+    needs.weights = bytes;
+    needs.trainable = 1000;
+    needs.adapted_layers = 2;
+    return forecast_training(tiny_shape(), needs);
+  };
+  const Forecast small = forecast({.tokens = 64}), large = forecast({.tokens = 128});
+  EXPECT_LT(forecast({.tokens = 4096, .saved_bytes = 2}).activations, forecast({.tokens = 4096, .saved_bytes = 4}).activations);
+  EXPECT_EQ(forecast({.frozen = 10, .step_bytes = 8, .tokens = 64}).adapters, small.adapters + 40 + 8000);
   EXPECT_EQ(small.weights, bytes);
   EXPECT_EQ(small.adapters, 5 * 4000);  // value, gradient, two moments, the audit's copy
   EXPECT_GT(large.activations, small.activations);
