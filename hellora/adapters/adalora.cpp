@@ -112,7 +112,7 @@ class Allocation : public StepHooks {
   void after_step(int64_t step, int64_t steps, double) override {
     const int64_t t = step + 1, warmup = share(settings_.warmup, steps), finish = share(settings_.finish, steps);
     if (fixed_.item<uint8_t>() == 0) {
-      take_importance();
+      if (t < steps - finish) take_importance();  // the last choice is made by what was seen before it
       bool masks = false;
       const int64_t keep = budget(t, steps, warmup, finish, all_ranks_, final_ranks_, settings_.interval, &masks);
       const bool last = t == steps - finish;
