@@ -94,7 +94,7 @@ CASES = {
         "softmax_scale": "original",
     },
     "deepseek/base": {"seed": 1, "options": {}, "more": ("lora",)},
-    "llama/base": {"seed": 1, "options": {"tie_word_embeddings": True, "rope_theta": 100.0, "rope_scaling": LLAMA3}, "more": ("lora",)},
+    "llama/base": {"seed": 1, "options": {"tie_word_embeddings": True, "rope_theta": 100.0, "rope_scaling": LLAMA3}, "more": ("lora", "methods")},
     "llama/linear": {"seed": 1, "options": {"attention_bias": True, "rope_scaling": {"rope_type": "linear", "factor": 4.0}}},
     "mistral/base": {"seed": 1, "options": {}, "more": ("lora",)},
     "mistral/sliding": {"seed": 1, "options": {"sliding_window": 4}},

@@ -65,6 +65,7 @@ def save_model(model, folder, **options):
 
 def make_case(case, root):
     import lora
+    import methods
 
     folder, extras = root / case, cases.extras(case)
     shutil.rmtree(folder, ignore_errors=True)
@@ -78,6 +79,8 @@ def make_case(case, root):
     for variant, values in LORA.items():
         if variant in extras:
             lora.make(case, folder, variant, values)
+    if "methods" in extras:
+        methods.make(case, folder)
     if "sharded" in extras:
         save_model(tiny.load(case, folder, torch.float32), folder / "sharded", max_shard_size="150KB")
         store.save_manifest(folder / "sharded", **facts)
