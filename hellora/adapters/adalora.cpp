@@ -206,6 +206,7 @@ extern const Method kAdaLora = {
     .name = kName,
     .summary = "LoRA whose ranks compete across the model for a falling budget",
     .source = "Zhang et al. 2023, arXiv 2303.10512",
+    .status = "PEFT",
     .params = params,
     .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
       return std::make_unique<AdaLora>(site, config, param);

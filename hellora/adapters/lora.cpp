@@ -90,6 +90,7 @@ extern const Method kRsLora = {
     .name = "rslora",
     .summary = "LoRA with scale alpha / √rank, for high ranks",
     .source = "Kalajdzievski 2023, arXiv 2312.03732",
+    .status = "PEFT",
     .scale = ScaleLaw::root_rank,
     .peft_type = "LORA",
     .pairs = true,

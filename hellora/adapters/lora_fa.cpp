@@ -52,6 +52,7 @@ extern const Method kLoraFa = {
     .name = "lora_fa",
     .summary = "LoRA with a frozen A: half the trained parameters",
     .source = "Zhang et al. 2023, arXiv 2308.03303",
+    .status = "PEFT",
     .peft_type = "LORA",
     .pairs = true,
     .params = params,

@@ -81,6 +81,7 @@ extern const Method kPissa = {
     .name = kName,
     .summary = "LoRA that starts as the principal part of each weight",
     .source = "Meng et al. 2024, arXiv 2404.02948",
+    .status = "PEFT",
     .starts_as_base = false,  // but for rounding
     .params = params,
     .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {

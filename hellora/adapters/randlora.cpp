@@ -83,6 +83,7 @@ extern const Method kRandLora = {
     .name = kName,
     .summary = "full-rank changes out of shared frozen random pairs and trained diagonals; dear",
     .source = "Albert et al. 2025, arXiv 2502.00987",
+    .status = "PEFT",
     .params = params,
     .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
       return std::make_unique<RandLora>(site, config, param);

@@ -59,6 +59,7 @@ extern const Method kVera = {
     .name = kName,
     .summary = "two trained vectors per map over one frozen random pair for the whole model",
     .source = "Kopiczko et al. 2024, arXiv 2310.11454",
+    .status = "PEFT",
     .scale = ScaleLaw::one,
     .params = params,
     .make = [](const Site& site, const AdapterConfig&, const Lookup& param) -> std::unique_ptr<Adapter> {

@@ -99,13 +99,13 @@ spoiled 'what seed 6 makes has the hash' lori 'it["seed"] = 6'
 spoiled 'lora_B.weight is missing' lori 'del tensors[next(name for name in tensors if "lora_B" in name)]'
 spoiled "is none of vera's" vera 'tensors["base_model.model.more"] = next(iter(tensors.values()))'
 spoiled 'has the wrong shape' vera 'it["settings"]["rank"] = "3"'
-spoiled 'is missing' vera 'it["method"] = "dora"'
-refuses 'adapter.method' train --quiet "${settings[@]}" adapter.method=vera "output=$scratch/no" --resume "$scratch/lori/checkpoint-000002"
-refuses 'adapter.lori.sparsity' train --quiet "${settings[@]}" adapter.method=lori adapter.lori.sparsity=0.8 "output=$scratch/no" --resume "$scratch/lori/checkpoint-000002"
-refuses 'stays as long as it was' train --quiet "${settings[@]}" adapter.method=lori train.max_steps=8 "output=$scratch/no" --resume "$scratch/lori/checkpoint-000002"
-refuses 'singular values' train --quiet "${settings[@]}" adapter.method=pissa adapter.rank=4096 "output=$scratch/no2"
-refuses 'has no dropout' train --quiet "${settings[@]}" adapter.method=allora adapter.dropout=0.1 "output=$scratch/no3"
-refuses 'adapter.targets: embed' train --quiet "${settings[@]}" adapter.method=dora adapter.targets=embed "output=$scratch/no4"
-refuses 'setting of another method' train --quiet "${settings[@]}" adapter.lori.sparsity=0.5 "output=$scratch/no5"
-check "no refusal wrote a run" test -z "$(find "$scratch" -maxdepth 2 -path "$scratch/no*" -name summary.json)"
+spoiled 'vera.d_initial' vera 'it["method"] = "dora"'
+refuses 'adapter.method' train --quiet "${settings[@]}" adapter.method=vera "output=$scratch/never" --resume "$scratch/lori/checkpoint-000002"
+refuses 'adapter.lori.sparsity' train --quiet "${settings[@]}" adapter.method=lori adapter.lori.sparsity=0.8 "output=$scratch/never" --resume "$scratch/lori/checkpoint-000002"
+refuses 'stays as long as it was' train --quiet "${settings[@]}" adapter.method=lori train.max_steps=8 "output=$scratch/never" --resume "$scratch/lori/checkpoint-000002"
+refuses 'singular values' train --quiet "${settings[@]}" adapter.method=pissa adapter.rank=4096 "output=$scratch/never2"
+refuses 'has no dropout' train --quiet "${settings[@]}" adapter.method=allora adapter.dropout=0.1 "output=$scratch/never3"
+refuses 'adapter.targets: embed' train --quiet "${settings[@]}" adapter.method=dora adapter.targets=embed "output=$scratch/never4"
+refuses 'setting of another method' train --quiet "${settings[@]}" adapter.lori.sparsity=0.5 "output=$scratch/never5"
+check "no refusal wrote a run" test -z "$(find "$scratch" -maxdepth 2 -path "$scratch/never*" -name summary.json)"
 finish
