@@ -60,13 +60,13 @@ class Dora : public Adapter {
 
   /// ‖W + s B A‖ of each row without forming it: ‖W‖² + 2 s B·(W Aᵀ) + s² B (A Aᵀ) Bᵀ. A constant for the gradient.
   Tensor norms(const BaseCall& call, size_t m) const {
-    const at::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;  // a constant for the gradient
     const Triple& p = parts_[m];
     Squares& squares = squares_[m];
     if (squares.of != call.frozen.data) squares = {call.frozen.data, dense(call.frozen).square().sum(1)};
     const LinearMap base{call.frozen, {}, {}};
     const Compute exact{kernels::Math::full, call.compute.saved};
-    const Tensor wa_RO = linear(p.A_RI.detach(), {}, {&base, 1}, exact)[0];
+    const Tensor wa_RO = linear(p.A_RI, {}, {&base, 1}, exact)[0];
     const Tensor gram_RR = at::matmul(p.A_RI, p.A_RI.t());
     const Tensor sum_O =
         squares.sum_O + (p.B_OR * wa_RO.t()).sum(1) * (2 * p.scale) + (at::matmul(p.B_OR, gram_RR) * p.B_OR).sum(1) * (p.scale * p.scale);

@@ -255,10 +255,8 @@ TEST_P(MethodValues, MergedWeights) {
   EXPECT_EQ(compared, golden.names("merged.").size());
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, MethodValues,
-                         ::testing::Values("rslora", "dora", "pissa", "lora_fa", "vera", "randlora", "adalora"), [](const auto& one) {
-                           return one.param;
-                         });
+INSTANTIATE_TEST_SUITE_P(Golden, MethodValues, ::testing::Values("rslora", "dora", "pissa", "lora_fa", "vera", "randlora", "adalora"),
+                         [](const auto& one) { return one.param; });
 
 TEST(LoraFaGolden, PreconditionedGradientAndSteps) {
   const MethodFile golden("lora_fa");

@@ -190,10 +190,30 @@ TEST(AdaLora, TheFinalMaskLeavesTheBudgetAndHolds) {
            at::count_nonzero(set.param("some.k_proj.lora_E")).item<int64_t>();
   };
   EXPECT_EQ(alive(), 4);  // two maps of rank 2
-  set.param("some.q_proj.lora_E").detach().fill_(1);
-  set.param("some.k_proj.lora_E").detach().fill_(1);
-  hooks->after_step(4, 4, 1e-3);
-  EXPECT_EQ(alive(), 4) << "the pattern stays";
+  const auto pattern = [&] { return at::cat({set.param("some.q_proj.lora_E") != 0, set.param("some.k_proj.lora_E") != 0}); };
+  const Tensor chosen = pattern();
+  for (uint64_t more = 0; more < 3; ++more) {  // whatever matters later
+    set.param("some.q_proj.lora_E").detach().fill_(1);
+    set.param("some.k_proj.lora_E").detach().fill_(1);
+    set.flat_grad().copy_(random_tensor(set.flat_grad().sizes(), 300 + more) * 100);
+    hooks->after_step(4, 4, 1e-3);
+    EXPECT_TRUE(at::equal(pattern(), chosen)) << "the pattern stays";
+  }
+}
+
+TEST(AdaLora, BetweenTwoCutsARankMayGrowBack) {
+  AdapterSet set({site_of(6, 5, 6)}, config_of("adalora", 6, 6, {{"adalora.target_rank", "2"}, {"adalora.interval", "2"}}), 1, {},
+                 at::kDouble);
+  const auto hooks = set.hooks();
+  const auto alive_after = [&](int64_t step) {
+    set.flat_param().detach().copy_(random_tensor(set.flat_param().sizes(), 10 + static_cast<uint64_t>(step)));
+    set.flat_grad().copy_(random_tensor(set.flat_grad().sizes(), 50 + static_cast<uint64_t>(step)));
+    hooks->after_step(step, 8, 1e-3);
+    return at::count_nonzero(set.param("some.q_proj.lora_E")).item<int64_t>();
+  };
+  EXPECT_EQ(alive_after(0), 6);
+  EXPECT_LT(alive_after(1), 6);  // the second step cuts
+  EXPECT_EQ(alive_after(2), 6);  // the third does not
 }
 
 // --- Starts from a weight
