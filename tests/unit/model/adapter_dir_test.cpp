@@ -108,7 +108,8 @@ AdapterConfig config_of(const std::string& method, const std::vector<std::string
 /// Of the folder that is written; null where there is none.
 Json peft_file(const AdapterConfig& config, const Plan& plan = tiny_plan()) {
   const TempFolder folder;
-  write_adapter(folder / "a", *fresh_adapters(tiny_shape(), plan, config), sample_origin(), tiny_shape());
+  const AdapterSet adapters(find_sites(tiny_shape(), config, plan), config, 5, BaseWeight(), at::kFloat, Fill::stored);
+  write_adapter(folder / "a", adapters, sample_origin(), tiny_shape());
   return path_exists(folder / "a/adapter_config.json") ? parse_json(slurp(folder / "a/adapter_config.json"), "a") : Json();
 }
 
