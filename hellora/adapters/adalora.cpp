@@ -207,6 +207,22 @@ extern const Method kAdaLora = {
     .summary = "LoRA whose ranks compete across the model for a falling budget",
     .source = "Zhang et al. 2023, arXiv 2303.10512",
     .status = "PEFT",
+    .peft_type = "ADALORA",
+    .peft_keys =
+        [](const AdapterSet& adapters, Json* file) {
+          const AdapterConfig& config = adapters.config();
+          const auto& own = config.settings<Settings>(kName);
+          (*file)["init_r"] = config.rank;
+          (*file)["target_r"] = std::min(config.rank, own.target(config.rank));
+          (*file)["lora_alpha"] = config.alpha;
+          (*file)["lora_dropout"] = config.dropout;
+          (*file)["deltaT"] = own.interval;
+          (*file)["beta1"] = own.beta1;
+          (*file)["beta2"] = own.beta2;
+          (*file)["orth_reg_weight"] = own.orthogonality;
+          (*file)["total_step"] = 1;  // PEFT reads no file without; its schedule is over
+          return true;
+        },
     .params = params,
     .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
       return std::make_unique<AdaLora>(site, config, param);

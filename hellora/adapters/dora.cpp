@@ -101,6 +101,12 @@ extern const Method kDora = {
     .status = "PEFT",
     .starts_as_base = false,  // but for rounding
     .exact_gradient = false,  // the norms count as constants
+    .peft_type = "LORA",
+    .peft_keys =
+        [](const AdapterSet&, Json* file) {
+          (*file)["use_dora"] = true;
+          return true;
+        },
     .params = params,
     .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
       return std::make_unique<Dora>(site, config, param);

@@ -29,6 +29,8 @@ struct Place {
   size_t site = 0, member = 0;
 };
 
+class AdapterSet;
+
 /// One tensor of a method. `name` is its key in the adapter file without PEFT's prefix.
 struct ParamSpec {
   std::string name;
@@ -83,7 +85,6 @@ class Adapter {
 using Lookup = std::function<const Tensor&(const std::string& name)>;
 
 struct StepHooks;  // adapters/step_hooks.h
-class AdapterSet;
 
 /// How much B A is multiplied with: alpha / r, alpha / sqrt(r), or 1.
 enum class ScaleLaw : uint8_t { rank, root_rank, one };
@@ -97,8 +98,8 @@ struct Method {
   bool exact_gradient = true;    // false: the method's own rule, not the derivative of the loss
   std::string_view peft_type{};  // of its adapter folder; empty where PEFT has no such type or would load something else
   bool pairs = false;            // the folder is a plain LoRA's: one pair per module, or fused
-  /// Keys of adapter_config.json beside those that all types share; null: a plain LoRA's.
-  void (*peft_keys)(const AdapterConfig& config, Json* file) = nullptr;
+  /// Keys of adapter_config.json that a plain LoRA's lacks; false where PEFT would compute something else by these settings.
+  bool (*peft_keys)(const AdapterSet& adapters, Json* file) = nullptr;
   bool needs_gradients = false;  // it starts from the first gradients of the weights: BaseWeight is asked for NAME.grad too
   /// Every tensor. The order is that of their initial values, which may read those before them.
   std::vector<ParamSpec> (*params)(std::span<const Site> sites, const AdapterConfig& config) = nullptr;

@@ -3,6 +3,7 @@
 // basis, so that they meet in another order; `pairing` chooses that or the paper's.
 #include <algorithm>
 
+#include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/lora.h"
 
 namespace hellora {
@@ -52,13 +53,14 @@ class RandLora : public Adapter {
 Init unit_uniform() { return init::uniform(1.7320508075688772); }
 
 std::vector<ParamSpec> params(std::span<const Site> sites, const AdapterConfig& config) {
-  int64_t small = 0, large = 0;
+  int64_t in = 0, out = 0;
   for (const Site& site : sites) {
     require_matrix(site, config);
     require_one_rank(site, config);
-    small = std::max(small, small_side(site));
-    large = std::max(large, large_side(site));
+    in = std::max(in, site.in);
+    out = std::max(out, site.out);
   }
+  const int64_t small = std::min(in, out), large = std::max(in, out);  // as PEFT: no map need have these sides
   std::vector<ParamSpec> specs = {
       {.name = "randlora_A", .shape = {config.rank, 1, small}, .init = unit_uniform(), .place = {}, .use = Use::frozen},
       {.name = "randlora_B",
@@ -84,6 +86,17 @@ extern const Method kRandLora = {
     .summary = "full-rank changes out of shared frozen random pairs and trained diagonals; dear",
     .source = "Albert et al. 2025, arXiv 2502.00987",
     .status = "PEFT",
+    .peft_type = "RANDLORA",
+    .peft_keys =
+        [](const AdapterSet& adapters, Json* file) {
+          const AdapterConfig& config = adapters.config();
+          (*file)["r"] = config.rank;
+          (*file)["randlora_alpha"] = config.alpha;
+          (*file)["randlora_dropout"] = config.dropout;
+          (*file)["save_projection"] = true;
+          (*file)["projection_prng_key"] = adapters.seed();  // PEFT puts adapters of one key only on the same model
+          return config.settings<Settings>(kName).pairing == "peft";
+        },
     .params = params,
     .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
       return std::make_unique<RandLora>(site, config, param);

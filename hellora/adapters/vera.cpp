@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/lora.h"
 
 namespace hellora {
@@ -61,6 +62,17 @@ extern const Method kVera = {
     .source = "Kopiczko et al. 2024, arXiv 2310.11454",
     .status = "PEFT",
     .scale = ScaleLaw::one,
+    .peft_type = "VERA",
+    .peft_keys =
+        [](const AdapterSet& adapters, Json* file) {
+          const AdapterConfig& config = adapters.config();
+          (*file)["r"] = config.rank;
+          (*file)["d_initial"] = config.settings<Settings>(kName).d_initial;
+          (*file)["vera_dropout"] = config.dropout;
+          (*file)["save_projection"] = true;
+          (*file)["projection_prng_key"] = adapters.seed();  // PEFT puts adapters of one key only on the same model
+          return true;
+        },
     .params = params,
     .make = [](const Site& site, const AdapterConfig&, const Lookup& param) -> std::unique_ptr<Adapter> {
       return std::make_unique<Vera>(site, param);

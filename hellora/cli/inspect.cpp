@@ -110,8 +110,10 @@ Description describe_adapter(const Path& folder) {
   if (path_exists(peft)) {
     const Json config = parse_json(read_text(peft), peft.string());
     out.json["adapter_config"] = config;
-    out.text += "adapter: rank " + std::to_string(int_or(config, "r", 0, peft.string())) + ", alpha " +
-                fixed(double_or(config, "lora_alpha", 0, peft.string()), 1) + "\n";
+    if (has(config, "r") && has(config, "lora_alpha")) {
+      out.text += "adapter: rank " + std::to_string(int_member(config, "r", peft.string())) + ", alpha " +
+                  fixed(double_member(config, "lora_alpha", peft.string()), 1) + "\n";
+    }
   }
   if (path_exists(folder / "hellora.json")) {
     const std::string ours = (folder / "hellora.json").string();

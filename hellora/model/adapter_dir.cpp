@@ -1,6 +1,7 @@
 #include "hellora/model/adapter_dir.h"
 
 #include <map>
+#include <optional>
 #include <set>
 
 #include "hellora/core/error.h"
@@ -135,20 +136,37 @@ int64_t largest_rank(const std::vector<Site>& sites) {
   return largest;
 }
 
-Json peft_config(AdapterConfig settings, const std::vector<Site>& sites, const std::string& base) {
-  settings.rank = largest_rank(sites);
+/// A module that only transformers 5 has, which keeps the experts of a layer as one, and that no adapter can take: PEFT refuses the
+/// folder there, where it would leave the experts out and say nothing.
+constexpr const char* kFusedOnly = "experts.act_fn";
+
+/// What adapter_config.json says; nothing where PEFT has no such type or would compute something else.
+std::optional<Json> peft_config(const AdapterSet& adapters, const std::vector<Site>& sites, const std::string& base) {
+  const Method& method = adapters.method();
+  if (method.peft_type.empty()) return std::nullopt;
+  const bool lora = method.peft_type == "LORA";
+  AdapterConfig settings = adapters.config();
+  if (lora) settings.rank = largest_rank(sites);
   std::vector<std::string> modules;
   Json ranks = Json::object(), alphas = Json::object();
+  bool experts = false;
   for (const Site& site : sites) {
+    experts = experts || is_expert_slot(site.slot);
     for (const SiteMember& one : site.members) {
       modules.push_back(one.path);
       if (one.rank != settings.rank) ranks[one.path] = one.rank;
       if (one.alpha > 0 && one.alpha != settings.alpha) alphas[one.path] = one.alpha;
     }
   }
-  Json config = hellora::peft_config(settings, base, modules);
-  config["rank_pattern"] = ranks;
-  config["alpha_pattern"] = alphas;
+  if (experts && !method.pairs) modules.emplace_back(kFusedOnly);
+  Json config = lora ? hellora::peft_config(settings, base, modules) : tuner_config(method.peft_type, base, modules);
+  if (lora) {
+    config["rank_pattern"] = ranks;
+    config["alpha_pattern"] = alphas;
+  } else if (!ranks.empty() || !alphas.empty()) {
+    return std::nullopt;  // the other types have one rank
+  }
+  if (method.peft_keys != nullptr && !method.peft_keys(adapters, &config)) return std::nullopt;
   return config;
 }
 
@@ -176,24 +194,23 @@ void write_adapter(const Path& folder, const AdapterSet& adapters, const Adapter
   make_folder(folder);
   std::vector<Tensor> keep;
   std::vector<TensorBytes> bytes;
-  const auto add = [&](const std::string& name, const Tensor& value) {
+  const auto add = [&](const std::string& key, const Tensor& value) {
     keep.push_back(value.detach().to(at::kFloat).contiguous());
-    bytes.push_back(tensor_bytes(kPeftPrefix + name, keep.back()));
+    bytes.push_back(tensor_bytes(key, keep.back()));
   };
   for (size_t p = 0; p < adapters.specs().size(); ++p) {
-    if (adapters.specs()[p].use != Use::seeded) add(adapters.specs()[p].name, adapters.param(p));
+    if (adapters.specs()[p].use != Use::seeded) add(peft_key(adapters.specs()[p]), adapters.param(p));
   }
-  const bool peft = !adapters.method().peft_type.empty();
   std::vector<Site> sites = adapters.sites();
   for (Site& site : adapters.method().pairs ? silent_down_sites(adapters, shape) : std::vector<Site>()) {
     for (const SiteMember& one : site.members) {
-      add(one.path + ".lora_A.weight", at::zeros({one.rank, site.in}));
-      add(one.path + ".lora_B.weight", at::zeros({site.out, one.rank}));
+      add(kPeftPrefix + one.path + ".lora_A.weight", at::zeros({one.rank, site.in}));
+      add(kPeftPrefix + one.path + ".lora_B.weight", at::zeros({site.out, one.rank}));
     }
     sites.push_back(std::move(site));
   }
   write_safetensors(folder / kTensors, std::move(bytes), {{"format", "pt"}});
-  if (peft) write_text_atomic(folder / kConfig, dump_json(peft_config(adapters.config(), sites, origin.base_path), 2) + "\n");
+  if (const auto config = peft_config(adapters, sites, origin.base_path)) write_text_atomic(folder / kConfig, dump_json(*config, 2) + "\n");
   Json ours{{"format", kFormat},
             {"version", HELLORA_VERSION},
             {"method", std::string(adapters.method().name)},

@@ -27,9 +27,10 @@ struct AdapterOrigin {
 /// Whether the folder looks like an adapter's.
 bool holds_adapter(const Path& folder);
 
-/// Writes adapter_model.safetensors (fp32) and hellora.json into `folder`, and adapter_config.json where PEFT has the method's type:
-/// without it PEFT refuses the folder instead of loading something else. There `r` is the largest rank, and gate and up without down
-/// get a down of zeros: what PEFT needs to take the folder whole or refuse it.
+/// Writes adapter_model.safetensors (fp32) and hellora.json into `folder`, and adapter_config.json where PEFT has the method's type
+/// and computes the same by it: without it PEFT refuses the folder instead of loading something else. In a plain LoRA's `r` is the
+/// largest rank, and gate and up without down get a down of zeros; the others' name a module that only transformers 5 has: what PEFT needs
+/// to take the folder whole or refuse it.
 void write_adapter(const Path& folder, const AdapterSet& adapters, const AdapterOrigin& origin, const ModelShape& shape);
 
 struct LoadedAdapter {

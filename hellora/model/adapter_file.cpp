@@ -224,6 +224,8 @@ class Reader {
 
 }  // namespace
 
+std::string peft_key(const ParamSpec& spec) { return (spec.place ? kPeftPrefix : "base_model.") + spec.name; }
+
 std::string sizes_text(const std::vector<int64_t>& sizes) {
   std::string text = "(";
   for (size_t i = 0; i < sizes.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(sizes[i]);

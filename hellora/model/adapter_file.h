@@ -13,6 +13,9 @@ namespace hellora {
 /// PEFT's prefix of every key.
 inline constexpr const char* kPeftPrefix = "base_model.model.";
 
+/// The key of a method's tensor: what modules share lies beside the model, as PEFT has it.
+std::string peft_key(const ParamSpec& spec);
+
 /// One module's low-rank pair. `member` carries rank, alpha (never 0) and the module's published path.
 struct FilePair {
   int64_t layer = -1;

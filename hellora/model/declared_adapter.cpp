@@ -80,7 +80,7 @@ std::unique_ptr<AdapterSet> read_declared_adapter(const Path& path, const ModelS
   for (size_t p = 0; p < adapters->specs().size(); ++p) {
     const ParamSpec& spec = adapters->specs()[p];
     if (spec.use == Use::seeded) continue;
-    const std::string name = kPeftPrefix + spec.name;
+    const std::string name = peft_key(spec);
     const auto it = there.find(name);
     if (it == there.end()) fail(path, name, "is missing");
     const TensorInfo& info = *it->second;

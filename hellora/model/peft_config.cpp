@@ -111,28 +111,33 @@ PeftConfig read_peft_config(const Path& folder) {
   return parse_peft_config(parse_json(read_text(folder / "adapter_config.json"), where), where);
 }
 
-Json peft_config(const AdapterConfig& config, const std::string& base_path, const std::vector<std::string>& target_modules) {
-  const bool whole = config.alpha == static_cast<double>(static_cast<int64_t>(config.alpha));
-  return Json{{"alpha_pattern", Json::object()},
-              {"auto_mapping", nullptr},
+Json tuner_config(std::string_view type, const std::string& base_path, const std::vector<std::string>& target_modules) {
+  return Json{{"auto_mapping", nullptr},
               {"base_model_name_or_path", base_path},
               {"bias", "none"},
               {"fan_in_fan_out", false},
               {"inference_mode", true},
-              {"init_lora_weights", true},
               {"layers_pattern", nullptr},
               {"layers_to_transform", nullptr},
-              {"lora_alpha", whole ? Json(static_cast<int64_t>(config.alpha)) : Json(config.alpha)},
-              {"lora_dropout", config.dropout},
               {"modules_to_save", nullptr},
-              {"peft_type", "LORA"},
-              {"r", config.rank},
-              {"rank_pattern", Json::object()},
+              {"peft_type", std::string(type)},
               {"revision", nullptr},
               {"target_modules", target_modules},
-              {"task_type", "CAUSAL_LM"},
-              {"use_dora", false},
-              {"use_rslora", find_method(config.method).scale == ScaleLaw::root_rank}};
+              {"task_type", "CAUSAL_LM"}};
+}
+
+Json peft_config(const AdapterConfig& config, const std::string& base_path, const std::vector<std::string>& target_modules) {
+  const bool whole = config.alpha == static_cast<double>(static_cast<int64_t>(config.alpha));
+  Json out = tuner_config("LORA", base_path, target_modules);
+  out.update(Json{{"alpha_pattern", Json::object()},
+                  {"init_lora_weights", true},
+                  {"lora_alpha", whole ? Json(static_cast<int64_t>(config.alpha)) : Json(config.alpha)},
+                  {"lora_dropout", config.dropout},
+                  {"r", config.rank},
+                  {"rank_pattern", Json::object()},
+                  {"use_dora", false},
+                  {"use_rslora", find_method(config.method).scale == ScaleLaw::root_rank}});
+  return out;
 }
 
 }  // namespace hellora

@@ -31,7 +31,9 @@ PeftConfig parse_peft_config(const Json& config, const std::string& where);
 /// The same from FOLDER/adapter_config.json.
 PeftConfig read_peft_config(const Path& folder);
 
-/// The keys that every PEFT since 0.10 reads without a word.
+/// Keys that every type has in PEFT.
+Json tuner_config(std::string_view type, const std::string& base_path, const std::vector<std::string>& target_modules);
+/// A LoRA's, which every PEFT since 0.10 reads without a word.
 Json peft_config(const AdapterConfig& config, const std::string& base_path, const std::vector<std::string>& target_modules);
 
 }  // namespace hellora

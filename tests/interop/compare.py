@@ -89,7 +89,7 @@ def config(arguments):
         read = [peft.PeftConfig.from_pretrained(folder) for folder in arguments.folders]
     lines = Collect.lines + [str(warning.message) for warning in caught]
     print("; ".join(lines) or f"{len(read)} read, nothing said")
-    return all(isinstance(one, peft.LoraConfig) for one in read) and not lines
+    return all(isinstance(one, peft.PeftConfig) for one in read) and not lines
 
 
 def events(arguments):

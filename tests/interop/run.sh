@@ -132,6 +132,27 @@ PLAN
   check "PEFT makes an adapter (transformers 4)" python4 $here/make_adapter.py --model $golden --out $work/elsewhere --seed 5
 }
 
+# Methods whose native folder PEFT reads as a type of its own, or as a LoRA of another kind.
+methods="dora vera adalora randlora"
+
+train_methods() {
+  local method plan=select.plan=$work/plan_methods.json
+  cat >$work/plan_methods.json <<'PLAN'
+{"format": "hellora.plan/1", "policy": "given", "layers": [
+  {"layer": 0, "experts": [1, 4, 6], "ranks": [null, null, null]}, {"layer": 1, "experts": [0, 5], "ranks": [null, null]}]}
+PLAN
+  for method in $methods; do
+    check "train: $method" train "$method" $plan adapter.method="$method" adapter.rank=4 adapter.alpha=8 \
+      "adapter.targets=q k v o router gate up down lm_head"
+    # What is left of it on transformers 5 is attention, which PEFT could take alone.
+    check "train: $method, no router" train "$method.no_router" $plan adapter.method="$method" adapter.rank=4 "adapter.targets=q k v o gate up down"
+    check "train: $method, attention only" train "$method.attention" select.policy=all adapter.method="$method" adapter.rank=4 "adapter.targets=q k v o"
+  done
+  check "train: dora, experts of different rank" train dora.ranks select.plan=$work/plan.json adapter.method=dora adapter.alpha=16 "adapter.targets=q gate up down"
+  check "train: adalora, experts of different rank" train adalora.ranks select.plan=$work/plan.json adapter.method=adalora "adapter.targets=gate up down"
+  check "train: randlora, the paper's pairing" train randlora.paper $plan adapter.method=randlora adapter.randlora.pairing=paper adapter.rank=4 "adapter.targets=gate up down"
+}
+
 # Cases: name, model, adapter, exports.
 cases="hot       $work/tiny  $work/hot/adapter        peft-full peft-fused
 ranks     $work/tiny  $work/ranks/adapter      peft-full peft-fused
@@ -186,6 +207,37 @@ write_case() {  # name, model, adapter, exports
     check "$name: check --exported $format" "$HELLORA" check --model "$model" --adapter "$adapter" --exported "$out.$format"
     job v5 "$out.$format.v5" "$model" "$out.$format"
     [ "$format" != peft-full ] || job v4 "$out.$format.v4" "$model" "$out.$format"
+  done
+}
+
+write_methods() {
+  local method
+  for method in $methods dora.ranks; do
+    check "$method: hellora forward" forward --model $work/tiny --adapter $work/"$method"/adapter --out $work/"$method".safetensors
+    job v4 $work/"$method".native.v4 $work/tiny $work/"$method"/adapter
+  done
+  for method in $methods; do
+    check "$method: hellora forward, attention only" forward --model $work/tiny --adapter $work/"$method.attention"/adapter --out $work/"$method.attention".safetensors
+    job v5 $work/"$method".native.v5 $work/tiny $work/"$method"/adapter plain
+    job v5 $work/"$method".no_router.v5 $work/tiny $work/"$method.no_router"/adapter plain
+    job v5 $work/"$method".attention.v5 $work/tiny $work/"$method.attention"/adapter
+  done
+  for method in adalora.ranks randlora.paper; do job v4 $work/$method.v4 $work/tiny $work/$method/adapter plain; done
+}
+
+compare_methods() {
+  local method
+  for method in $methods dora.ranks; do
+    check "$method: the adapter matters" compare effect $work/tiny.safetensors $work/"$method".safetensors
+    check "$method: native, PEFT on v4" compare logits $work/"$method".safetensors $work/"$method".native.v4.safetensors
+  done
+  for method in $methods; do
+    check "$method: native, PEFT on v5 refuses" compare refused $work/"$method".native.v5.safetensors 'is not supported'
+    check "$method: no router, PEFT on v5 refuses" compare refused $work/"$method".no_router.v5.safetensors 'is not supported'
+    check "$method: attention only, PEFT on v5" compare logits $work/"$method".attention.safetensors $work/"$method".attention.v5.safetensors
+  done
+  for method in adalora.ranks randlora.paper; do
+    check "$method: PEFT refuses" compare refused $work/$method.v4.safetensors "Can.t find .adapter_config.json"
   done
 }
 
@@ -290,7 +342,7 @@ check_configs() {
   local version
   for version in v4 v5; do
     check "adapter_config.json, PEFT on $version" "$(python_of $version)" $here/compare.py config \
-      $work/{hot,ranks,down}/adapter $work/{hot,ranks,down}.peft-full $work/{hot,ranks,down}.peft-fused
+      $work/{hot,ranks,down,dora,vera,adalora,randlora}/adapter $work/{hot,ranks,down}.peft-full $work/{hot,ranks,down}.peft-fused
   done
 }
 
@@ -314,6 +366,7 @@ main() {
   write_ids
   check "random model" make_model || finish
   train_adapters
+  train_methods
   write_base tiny $work/tiny "v4 v5"
   write_base golden $golden "v4 v5"
   write_base fused $golden/fused v5  # the layout of transformers 5
@@ -326,6 +379,7 @@ main() {
     "$HELLORA" export --model $golden --adapter $golden/lora_embed --format peft-fused --out $work/embedding.peft-fused
   write_fused_merge
   write_spoiled
+  write_methods
   write_auto
   job v5 $work/wide.v5 $work/tiny $work/wide/adapter plain
   run_jobs
@@ -341,6 +395,7 @@ main() {
     compare_case "$name" "$(base_of "$name" "$model")" $exports
   done <<<"$cases"
   compare_wide
+  compare_methods
   compare_auto
   check "lm-eval reads a merge" env HF_HOME="$PWD/$work/hf" HF_DATASETS_OFFLINE=1 "$(python_of v5)" $here/run_lm_eval.py $work/hot.merged $work/lm_eval "$HELLORA"
   compare_spoiled

@@ -2,6 +2,7 @@
 #include "hellora/model/adapter_dir.h"
 
 #include "hellora/core/error.h"
+#include "hellora/io/paths.h"
 #include "hellora/model/tensor_io.h"
 #include "tests/support/step.h"
 #include "tests/support/tiny_model.h"
@@ -96,6 +97,64 @@ TEST(AdapterFolder, GateAndUpComeWithADownOfZeros) {
   }
   EXPECT_EQ(2 * downs, adapters->specs().size());  // A and B of gate, up and down: four and two
   EXPECT_TRUE(same_bytes(logits_with(loaded.adapters.get()), logits_with(adapters.get())));
+}
+
+AdapterConfig config_of(const std::string& method, const std::vector<std::string>& targets = {"auto"}) {
+  AdapterConfig config = tiny_config(targets);
+  config.method = method;
+  return config;
+}
+
+/// Of the folder that is written; null where there is none.
+Json peft_file(const AdapterConfig& config, const Plan& plan = tiny_plan()) {
+  const TempFolder folder;
+  const AdapterSet adapters(find_sites(tiny_shape(), config, plan), config, 5, BaseWeight(), at::kFloat, Fill::stored);
+  write_adapter(folder / "a", adapters, sample_origin(), tiny_shape());
+  return path_exists(folder / "a/adapter_config.json") ? parse_json(slurp(folder / "a/adapter_config.json"), "a") : Json();
+}
+
+TEST(AdapterFolder, TypesOfPeftHaveTheirOwnKeys) {
+  const std::vector<std::pair<std::string, Json>> all = {
+      {"dora", {{"peft_type", "LORA"}, {"use_dora", true}, {"r", 3}, {"lora_alpha", 6}}},
+      {"vera", {{"peft_type", "VERA"}, {"r", 3}, {"save_projection", true}, {"projection_prng_key", 5}, {"d_initial", 0.1}}},
+      {"adalora", {{"peft_type", "ADALORA"}, {"init_r", 3}, {"target_r", 2}, {"lora_alpha", 6}, {"total_step", 1}}},
+      {"randlora", {{"peft_type", "RANDLORA"}, {"r", 3}, {"save_projection", true}, {"projection_prng_key", 5}, {"randlora_alpha", 6}}}};
+  for (const auto& [method, keys] : all) {
+    const Json file = peft_file(config_of(method));
+    ASSERT_TRUE(file.is_object()) << method;
+    for (const auto& [key, value] : keys.items()) EXPECT_EQ(file.value(key, Json()), value) << method << ": " << key;
+    EXPECT_EQ(file["base_model_name_or_path"], "some/base");
+    EXPECT_EQ(file["inference_mode"], true);
+    EXPECT_EQ(file["target_modules"].back(), "experts.act_fn") << "PEFT on transformers 5 must refuse " << method;
+    EXPECT_EQ(peft_file(config_of(method, {"q", "v"}))["target_modules"].back(), "model.layers.1.self_attn.v_proj");
+  }
+  EXPECT_EQ(peft_file(tiny_config())["target_modules"].back(), "model.layers.1.mlp.experts.5.down_proj");
+}
+
+TEST(AdapterFolder, WhatPeftWouldComputeOtherwiseHasNoConfigOfPeft) {
+  Plan ranks = tiny_plan();
+  ranks.layers[0].experts = {{1, 5}, {4, 2}};
+  EXPECT_TRUE(peft_file(config_of("adalora"), ranks).is_null());
+  EXPECT_EQ(peft_file(config_of("dora"), ranks)["rank_pattern"]["model.layers.0.mlp.experts.4.up_proj"], 2);
+  AdapterConfig paper = config_of("randlora");
+  Fields fields;
+  fields.add(adapter_fields(&paper));
+  fields.set_text("adapter.randlora.pairing", "paper", "test");
+  EXPECT_TRUE(peft_file(paper).is_null());
+}
+
+// Sizes as PEFT takes them: a map from 16 to 12 and one from 12 to 16 share bases of 16 by 16, which neither needs.
+TEST(AdapterFolder, SharedTensorsLieBesideTheModel) {
+  const TempFolder folder;
+  const auto adapters = fresh_adapters(tiny_shape(), tiny_plan(), config_of("randlora", {"gate", "down"}));
+  write_adapter(folder / "a", *adapters, sample_origin(), tiny_shape());
+  const SafetensorsFile file(folder / "a/adapter_model.safetensors");
+  std::map<std::string, std::vector<int64_t>> shared;
+  for (const TensorInfo& info : file.tensors()) {
+    if (!info.name.starts_with("base_model.model.")) shared[info.name] = info.shape;
+  }
+  const std::map<std::string, std::vector<int64_t>> want = {{"base_model.randlora_A", {3, 1, 16}}, {"base_model.randlora_B", {16, 6, 3}}};
+  EXPECT_EQ(shared, want);
 }
 
 /// A good adapter folder whose files a test then spoils.
