@@ -18,6 +18,8 @@ import sys
 
 import compare
 
+OWN = {"allora": ["adapter.dropout=0"]}  # it has none
+
 
 def known(program):
     rows = json.loads(subprocess.run([program, "methods", "--json"], capture_output=True, text=True, check=True).stdout)["rows"]
@@ -26,7 +28,7 @@ def known(program):
 
 def collect(options):
     """Seed by seed and method by method in turn, so that a change of the machine's speed meets all of them."""
-    compare.ARMS = {name: ("hot", ["select.policy=hot", "select.k=8", "select.mode=base", f"adapter.method={name}"] + options.set) for name in options.methods}
+    compare.ARMS = {name: ("hot", ["select.policy=hot", "select.k=8", "select.mode=base", f"adapter.method={name}"] + OWN.get(name, []) + options.set) for name in options.methods}
     runs = {}
     for seed in range(1, options.seeds + 1):
         for name in options.methods:
