@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/lora.h"
-#include "hellora/adapters/step_hooks.h"
+#include "hellora/adapters/row.h"
 #include "hellora/core/error.h"
 #include "hellora/tensor/ordered_sum.h"
 
@@ -21,6 +20,18 @@ struct Settings {
   double beta1 = 0.85, beta2 = 0.85, orthogonality = 0.5;
 
   int64_t target(int64_t rank) const { return target_rank > 0 ? target_rank : std::max<int64_t>(1, 2 * rank / 3); }
+
+  std::vector<Field> fields() {
+    return {
+        int_field("adapter.adalora.target_rank", &target_rank, 0, 65536, "adalora: mean rank at the end; 0: two thirds of adapter.rank"),
+        int_field("adapter.adalora.interval", &interval, 1, 1000000, "adalora: steps between two cuts"),
+        double_field("adapter.adalora.warmup", &warmup, 0, 1, "adalora: share of the steps before the first cut"),
+        double_field("adapter.adalora.finish", &finish, 0, 1, "adalora: share of the steps after the last cut"),
+        double_field("adapter.adalora.beta1", &beta1, 0, 0.9999, "adalora: how long importance is remembered"),
+        double_field("adapter.adalora.beta2", &beta2, 0, 0.9999, "adalora: how long its uncertainty is remembered"),
+        double_field("adapter.adalora.orthogonality", &orthogonality, 0, 1e3,
+                     "adalora: weight of the orthogonality of A and B in the loss")};
+  }
 };
 
 std::string name_of_A(const std::string& path) { return path + ".lora_A"; }
@@ -224,26 +235,11 @@ extern const Method kAdaLora = {
           return true;
         },
     .params = params,
-    .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
-      return std::make_unique<AdaLora>(site, config, param);
-    },
-    .settings = [] { return std::any(Settings()); },
-    .fields =
-        [](std::any* any) {
-          auto* own = std::any_cast<Settings>(any);
-          return std::vector<Field>{
-              int_field("adapter.adalora.target_rank", &own->target_rank, 0, 65536,
-                        "adalora: mean rank at the end; 0: two thirds of adapter.rank"),
-              int_field("adapter.adalora.interval", &own->interval, 1, 1000000, "adalora: steps between two cuts"),
-              double_field("adapter.adalora.warmup", &own->warmup, 0, 1, "adalora: share of the steps before the first cut"),
-              double_field("adapter.adalora.finish", &own->finish, 0, 1, "adalora: share of the steps after the last cut"),
-              double_field("adapter.adalora.beta1", &own->beta1, 0, 0.9999, "adalora: how long importance is remembered"),
-              double_field("adapter.adalora.beta2", &own->beta2, 0, 0.9999, "adalora: how long its uncertainty is remembered"),
-              double_field("adapter.adalora.orthogonality", &own->orthogonality, 0, 1e3,
-                           "adalora: weight of the orthogonality of A and B in the loss")};
-        },
+    .make = make_adapter<AdaLora>,
+    .settings = default_settings<Settings>,
+    .fields = settings_fields<Settings>,
     .step_bytes = 8,  // importance and its uncertainty
-    .hooks = [](AdapterSet& adapters) -> std::unique_ptr<StepHooks> { return std::make_unique<Allocation>(adapters); },
+    .hooks = make_hooks<Allocation>,
 };
 
 }  // namespace hellora

@@ -1,6 +1,7 @@
 // ALLoRA: LoRA without scale and dropout whose gradient is rescaled in each output row by 1 / √(‖(B A)_i‖ + 1/η²), so that rows that are
 // still small learn faster (Huang et al. 2024). The gradient of the input is not rescaled.
 #include "hellora/adapters/lora.h"
+#include "hellora/adapters/row.h"
 
 namespace hellora {
 namespace {
@@ -9,6 +10,10 @@ constexpr const char* kName = "allora";
 
 struct Settings {
   double eta = 16;
+
+  std::vector<Field> fields() {
+    return {double_field("adapter.allora.eta", &eta, 1e-6, 1e6, "allora: how much faster a row without change learns")};
+  }
 };
 
 /// (x Aᵀ) Bᵀ whose A and B see the rescaled gradient.
@@ -74,16 +79,9 @@ extern const Method kAllora = {
     .scale = ScaleLaw::one,
     .exact_gradient = false,
     .params = params,
-    .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
-      return std::make_unique<Allora>(site, config, param);
-    },
-    .settings = [] { return std::any(Settings()); },
-    .fields =
-        [](std::any* any) {
-          auto* own = std::any_cast<Settings>(any);
-          return std::vector<Field>{
-              double_field("adapter.allora.eta", &own->eta, 1e-6, 1e6, "allora: how much faster a row without change learns")};
-        },
+    .make = make_adapter<Allora>,
+    .settings = default_settings<Settings>,
+    .fields = settings_fields<Settings>,
 };
 
 }  // namespace hellora

@@ -1,6 +1,7 @@
 // DoRA: a trained magnitude for each output row, over the direction of W + s · B A: y = m / SG[n] ⊙ (W + s B A) x, n its row norms
 // (Liu et al. 2024; as in Hugging Face PEFT). With dropout only what the adapter adds reads the dropped input.
 #include "hellora/adapters/lora.h"
+#include "hellora/adapters/row.h"
 #include "hellora/core/error.h"
 #include "hellora/tensor/frozen.h"
 #include "hellora/tensor/linear.h"
@@ -108,9 +109,7 @@ extern const Method kDora = {
           return true;
         },
     .params = params,
-    .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
-      return std::make_unique<Dora>(site, config, param);
-    },
+    .make = make_adapter<Dora>,
 };
 
 }  // namespace hellora

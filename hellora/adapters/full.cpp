@@ -1,12 +1,12 @@
 // Full training: a trainable fp32 copy takes the frozen weight's place.
-#include "hellora/adapters/method.h"
+#include "hellora/adapters/row.h"
 
 namespace hellora {
 namespace {
 
 class Full : public Adapter {
  public:
-  Full(const Site& site, const Lookup& param) : Adapter(site) {
+  Full(const Site& site, const AdapterConfig&, const Lookup& param) : Adapter(site) {
     for (size_t m = 0; m < site.members.size(); ++m) weights_.push_back(param(site.parameter(m)));
   }
 
@@ -33,8 +33,6 @@ std::vector<ParamSpec> params(std::span<const Site> sites, const AdapterConfig&)
   return specs;
 }
 
-std::unique_ptr<Adapter> make(const Site& site, const AdapterConfig&, const Lookup& param) { return std::make_unique<Full>(site, param); }
-
 }  // namespace
 
 extern const Method kFull = {
@@ -44,7 +42,7 @@ extern const Method kFull = {
     .status = "transformers",
     .makes_adapter = false,
     .params = params,
-    .make = make,
+    .make = make_adapter<Full>,
 };
 
 }  // namespace hellora

@@ -4,9 +4,8 @@
 // g is the step's gradient, g_s the gradient at θ + ρ g / ‖g‖ for the same batch and dropout masks.
 #include <cmath>
 
-#include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/lora.h"
-#include "hellora/adapters/step_hooks.h"
+#include "hellora/adapters/row.h"
 #include "hellora/tensor/ordered_sum.h"
 
 namespace hellora {
@@ -17,6 +16,13 @@ constexpr const char* kName = "glad";
 struct Settings {
   std::string mode = "conflict";
   double radius = 0.05, mix = 0.5;
+
+  std::vector<Field> fields() {
+    return {choice_field("adapter.glad.mode", &mode, {"conflict", "sam", "mix"},
+                         "glad: the step's gradient without what opposes the uphill one, the uphill one itself, or a mean of both"),
+            double_field("adapter.glad.radius", &radius, 1e-9, 1e3, "glad: length of the step uphill"),
+            double_field("adapter.glad.mix", &mix, 0, 1, "glad: share of the uphill gradient (mode mix)")};
+  }
 };
 
 std::vector<ParamSpec> params(std::span<const Site> sites, const AdapterConfig& config) { return pair_params(sites, config, Use::trained); }
@@ -61,18 +67,10 @@ extern const Method kGlad = {
     .pairs = true,
     .params = params,
     .make = make_pairs,
-    .settings = [] { return std::any(Settings()); },
-    .fields =
-        [](std::any* any) {
-          auto* own = std::any_cast<Settings>(any);
-          return std::vector<Field>{
-              choice_field("adapter.glad.mode", &own->mode, {"conflict", "sam", "mix"},
-                           "glad: the step's gradient without what opposes the uphill one, the uphill one itself, or a mean of both"),
-              double_field("adapter.glad.radius", &own->radius, 1e-9, 1e3, "glad: length of the step uphill"),
-              double_field("adapter.glad.mix", &own->mix, 0, 1, "glad: share of the uphill gradient (mode mix)")};
-        },
+    .settings = default_settings<Settings>,
+    .fields = settings_fields<Settings>,
     .step_bytes = 8,  // the parameters and their gradient before the step uphill
-    .hooks = [](AdapterSet& adapters) -> std::unique_ptr<StepHooks> { return std::make_unique<Sharpness>(adapters); },
+    .hooks = make_hooks<Sharpness>,
 };
 
 }  // namespace hellora

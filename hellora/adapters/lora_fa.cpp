@@ -1,9 +1,8 @@
 // LoRA-FA: LoRA whose A stays as it was drawn (Zhang et al. 2023). With `precondition` the gradient of B becomes that of the best step
 // of the whole change in the space that A spans, (1/s²) G (A Aᵀ + 1e-8 I)⁻¹, as in PEFT's LoraFA optimizer; without, the paper's plain
 // form.
-#include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/lora.h"
-#include "hellora/adapters/step_hooks.h"
+#include "hellora/adapters/row.h"
 #include "hellora/tensor/one_thread.h"
 
 namespace hellora {
@@ -11,6 +10,11 @@ namespace {
 
 struct Settings {
   bool precondition = true;
+
+  std::vector<Field> fields() {
+    return {
+        flag_field("adapter.lora_fa.precondition", &precondition, "lora_fa: B's gradient times (A Aᵀ)⁻¹ / scale², as PEFT's optimizer")};
+  }
 };
 
 std::vector<ParamSpec> params(std::span<const Site> sites, const AdapterConfig& config) {
@@ -57,13 +61,8 @@ extern const Method kLoraFa = {
     .pairs = true,
     .params = params,
     .make = make_pairs,
-    .settings = [] { return std::any(Settings()); },
-    .fields =
-        [](std::any* any) {
-          auto* own = std::any_cast<Settings>(any);
-          return std::vector<Field>{flag_field("adapter.lora_fa.precondition", &own->precondition,
-                                               "lora_fa: B's gradient times (A Aᵀ)⁻¹ / scale², as PEFT's optimizer")};
-        },
+    .settings = default_settings<Settings>,
+    .fields = settings_fields<Settings>,
     .hooks = [](AdapterSet& adapters) -> std::unique_ptr<StepHooks> {
       if (!adapters.config().settings<Settings>("lora_fa").precondition) return std::make_unique<StepHooks>();
       return std::make_unique<Precondition>(adapters);

@@ -3,35 +3,24 @@
 // base is not corrected: the first output is that of one step of sign descent, in rank r. An expert that no example reaches has no
 // gradient; it takes its weight's singular vectors and R = 0.
 #include "hellora/adapters/from_weight.h"
+#include "hellora/adapters/row.h"
 #include "hellora/tensor/one_thread.h"
 
 namespace hellora {
 namespace {
 
 constexpr const char* kName = "lora_sb";
+constexpr const char* kPrefix = "sb";
 
 struct Settings {
   int64_t iterations = 10;
   double eta = 5e-6;
-};
 
-class LoraSb : public Adapter {
- public:
-  LoraSb(const Site& site, const Lookup& param) : Adapter(site) {
-    for (const SiteMember& one : site.members)
-      parts_.push_back({param(one.path + ".sb_A"), param(one.path + ".sb_B"), param(one.path + ".sb_R")});
+  std::vector<Field> fields() {
+    return {int_field("adapter.lora_sb.iterations", &iterations, 0, 1000, "lora_sb: power iterations of the singular values; 0: exactly"),
+            double_field("adapter.lora_sb.eta", &eta, 1e-12, 1,
+                         "lora_sb: length of the first step; the authors take lr / (warm-up share x steps)")};
   }
-
-  Part part(size_t m) const override {
-    const Triple& p = parts_[m];
-    return LowRank{at::matmul(p.R_RR, p.A_RI), p.B_OR, 1.0};
-  }
-
- private:
-  struct Triple {
-    Tensor A_RI, B_OR, R_RR;
-  };
-  std::vector<Triple> parts_;
 };
 
 /// −η sign(G); undefined where there is no gradient at all.
@@ -76,21 +65,11 @@ Init start_of_R(std::string parameter, std::string a, const Settings& own) {
 }
 
 std::vector<ParamSpec> params(std::span<const Site> sites, const AdapterConfig& config) {
-  const Settings& own = config.settings<Settings>(kName);
-  std::vector<ParamSpec> specs;
-  for (size_t s = 0; s < sites.size(); ++s) {
-    const Site& site = sites[s];
-    require_matrix(site, config);
-    require_rank_within(site, config);
-    for (size_t m = 0; m < site.members.size(); ++m) {
-      const SiteMember& one = site.members[m];
-      const std::string a = one.path + ".sb_A", parameter = site.parameter(m);
-      specs.push_back({a, {one.rank, site.in}, start_of_A(parameter, own), Place{s, m}, Use::frozen});
-      specs.push_back({one.path + ".sb_B", {site.out, one.rank}, start_of_B(parameter, a, own), Place{s, m}, Use::frozen});
-      specs.push_back({one.path + ".sb_R", {one.rank, one.rank}, start_of_R(parameter, a, own), Place{s, m}});
-    }
-  }
-  return specs;
+  const Settings own = config.settings<Settings>(kName);
+  return square_params(sites, config, kPrefix,
+                       {[own](const std::string& parameter) { return start_of_A(parameter, own); },
+                        [own](const std::string& parameter, const std::string& a) { return start_of_B(parameter, a, own); },
+                        [own](const std::string& parameter, const std::string& a) { return start_of_R(parameter, a, own); }});
 }
 
 }  // namespace
@@ -103,18 +82,9 @@ extern const Method kLoraSb = {
     .starts_as_base = false,  // by one small step
     .needs_gradients = true,
     .params = params,
-    .make = [](const Site& site, const AdapterConfig&, const Lookup& param) -> std::unique_ptr<Adapter> {
-      return std::make_unique<LoraSb>(site, param);
-    },
-    .settings = [] { return std::any(Settings()); },
-    .fields =
-        [](std::any* any) {
-          auto* own = std::any_cast<Settings>(any);
-          return std::vector<Field>{int_field("adapter.lora_sb.iterations", &own->iterations, 0, 1000,
-                                              "lora_sb: power iterations of the singular values; 0: exactly"),
-                                    double_field("adapter.lora_sb.eta", &own->eta, 1e-12, 1,
-                                                 "lora_sb: length of the first step; the authors take lr / (warm-up share x steps)")};
-        },
+    .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) { return make_square(site, config, param, kPrefix); },
+    .settings = default_settings<Settings>,
+    .fields = settings_fields<Settings>,
 };
 
 }  // namespace hellora

@@ -7,9 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/lora.h"
-#include "hellora/adapters/step_hooks.h"
+#include "hellora/adapters/row.h"
 #include "hellora/tensor/ordered_sum.h"
 
 namespace hellora {
@@ -24,6 +23,14 @@ struct Settings {
   /// The expression is the authors', rounding included, but at least one element learns.
   int64_t kept(int64_t elements) const {
     return std::max<int64_t>(1, static_cast<int64_t>((1 - sparsity) * static_cast<double>(elements)));
+  }
+
+  std::vector<Field> fields() {
+    return {double_field("adapter.lori.sparsity", &sparsity, 0, 0.9999, "lori: share of B that stays zero"),
+            double_field("adapter.lori.dense_share", &dense_share, 0.001, 0.999,
+                         "lori: share of the steps that train all of B to find out which elements matter"),
+            double_field("adapter.lori.dense_rate", &dense_rate, 0.000001, 1000, "lori: train.lr times this in those steps"),
+            flag_field("adapter.lori.swap", &swap, "lori: freeze B and train a part of A instead")};
   }
 };
 
@@ -99,20 +106,11 @@ extern const Method kLori = {
     .source = "Zhang et al. 2025, arXiv 2504.07448",
     .params = params,
     .make = make_pairs,
-    .settings = [] { return std::any(Settings()); },
-    .fields =
-        [](std::any* any) {
-          auto* own = std::any_cast<Settings>(any);
-          return std::vector<Field>{
-              double_field("adapter.lori.sparsity", &own->sparsity, 0, 0.9999, "lori: share of B that stays zero"),
-              double_field("adapter.lori.dense_share", &own->dense_share, 0.001, 0.999,
-                           "lori: share of the steps that train all of B to find out which elements matter"),
-              double_field("adapter.lori.dense_rate", &own->dense_rate, 0.000001, 1000, "lori: train.lr times this in those steps"),
-              flag_field("adapter.lori.swap", &own->swap, "lori: freeze B and train a part of A instead")};
-        },
+    .settings = default_settings<Settings>,
+    .fields = settings_fields<Settings>,
     .learning = [](int64_t elements, const AdapterConfig& config) { return config.settings<Settings>(kName).kept(elements); },
     .step_bytes = 1,  // the mask
-    .hooks = [](AdapterSet& adapters) -> std::unique_ptr<StepHooks> { return std::make_unique<TwoPhases>(adapters); },
+    .hooks = make_hooks<TwoPhases>,
 };
 
 }  // namespace hellora

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "hellora/adapters/lora.h"
+#include "hellora/adapters/row.h"
 #include "hellora/core/rng.h"
 
 namespace hellora {
@@ -13,6 +14,10 @@ constexpr const char* kName = "nola";
 
 struct Settings {
   int64_t basis = 64;
+
+  std::vector<Field> fields() {
+    return {int_field("adapter.nola.basis", &basis, 1, 65536, "nola: random matrices that each factor is mixed of; its coefficients")};
+  }
 };
 
 /// Four neighbouring elements of basis matrix i, each U(-1, 1) · scale.
@@ -142,16 +147,9 @@ extern const Method kNola = {
     .summary = "coefficients of random matrices that are made anew in each pass; the smallest state for any rank, dear",
     .source = "Koohpayegani et al. 2024, arXiv 2310.02556",
     .params = params,
-    .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
-      return std::make_unique<Nola>(site, config, param);
-    },
-    .settings = [] { return std::any(Settings()); },
-    .fields =
-        [](std::any* any) {
-          auto* own = std::any_cast<Settings>(any);
-          return std::vector<Field>{int_field("adapter.nola.basis", &own->basis, 1, 65536,
-                                              "nola: random matrices that each factor is mixed of; its coefficients")};
-        },
+    .make = make_adapter<Nola>,
+    .settings = default_settings<Settings>,
+    .fields = settings_fields<Settings>,
 };
 
 }  // namespace hellora

@@ -1,6 +1,7 @@
 // PiSSA: the pair starts as the principal part of the weight, and the frozen weight is what is left of it (Meng et al. 2024). The base
 // here stays whole: y = x Wᵀ + s · (B A − B₀ A₀) x, a pair of rank 2R, which is what other programs read too.
 #include "hellora/adapters/from_weight.h"
+#include "hellora/adapters/row.h"
 
 namespace hellora {
 namespace {
@@ -9,6 +10,10 @@ constexpr const char* kName = "pissa";
 
 struct Settings {
   int64_t iterations = 8;
+
+  std::vector<Field> fields() {
+    return {int_field("adapter.pissa.iterations", &iterations, 0, 1000, "pissa: power iterations of the singular values; 0: exactly")};
+  }
 };
 
 class Pissa : public Adapter {
@@ -84,16 +89,9 @@ extern const Method kPissa = {
     .status = "PEFT",
     .starts_as_base = false,  // but for rounding
     .params = params,
-    .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
-      return std::make_unique<Pissa>(site, config, param);
-    },
-    .settings = [] { return std::any(Settings()); },
-    .fields =
-        [](std::any* any) {
-          auto* own = std::any_cast<Settings>(any);
-          return std::vector<Field>{int_field("adapter.pissa.iterations", &own->iterations, 0, 1000,
-                                              "pissa: power iterations of the singular values; 0: exactly")};
-        },
+    .make = make_adapter<Pissa>,
+    .settings = default_settings<Settings>,
+    .fields = settings_fields<Settings>,
 };
 
 }  // namespace hellora

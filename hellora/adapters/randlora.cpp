@@ -3,8 +3,8 @@
 // basis, so that they meet in another order; `pairing` chooses that or the paper's.
 #include <algorithm>
 
-#include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/lora.h"
+#include "hellora/adapters/row.h"
 
 namespace hellora {
 namespace {
@@ -13,6 +13,10 @@ constexpr const char* kName = "randlora";
 
 struct Settings {
   std::string pairing = "peft";
+
+  std::vector<Field> fields() {
+    return {choice_field("adapter.randlora.pairing", &pairing, {"peft", "paper"}, "randlora: how the bases of A and B meet")};
+  }
 };
 
 int64_t small_side(const Site& site) { return std::min(site.in, site.out); }
@@ -98,16 +102,9 @@ extern const Method kRandLora = {
           return config.settings<Settings>(kName).pairing == "peft";
         },
     .params = params,
-    .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
-      return std::make_unique<RandLora>(site, config, param);
-    },
-    .settings = [] { return std::any(Settings()); },
-    .fields =
-        [](std::any* any) {
-          auto* own = std::any_cast<Settings>(any);
-          return std::vector<Field>{
-              choice_field("adapter.randlora.pairing", &own->pairing, {"peft", "paper"}, "randlora: how the bases of A and B meet")};
-        },
+    .make = make_adapter<RandLora>,
+    .settings = default_settings<Settings>,
+    .fields = settings_fields<Settings>,
 };
 
 }  // namespace hellora

@@ -4,7 +4,7 @@
 
 #include "hellora/adapters/lora.h"
 #include "hellora/adapters/pruning.h"
-#include "hellora/adapters/step_hooks.h"
+#include "hellora/adapters/row.h"
 
 namespace hellora {
 namespace {
@@ -15,7 +15,7 @@ std::string shape_class(const Site& site) { return "s2." + std::to_string(site.o
 
 class S2Lora : public Adapter {
  public:
-  S2Lora(const Site& site, const Lookup& param) : Adapter(site) {
+  S2Lora(const Site& site, const AdapterConfig&, const Lookup& param) : Adapter(site) {
     const Tensor &a_RI = param(shape_class(site) + ".A"), &b_OR = param(shape_class(site) + ".B");
     for (const SiteMember& one : site.members) parts_.push_back({a_RI, b_OR, 1.0, param(one.path + ".s2_s")});
   }
@@ -52,9 +52,7 @@ extern const Method kS2Lora = {
     .source = "arXiv 2309.11756; sparse step and start are this project's",
     .scale = ScaleLaw::one,
     .params = params,
-    .make = [](const Site& site, const AdapterConfig&, const Lookup& param) -> std::unique_ptr<Adapter> {
-      return std::make_unique<S2Lora>(site, param);
-    },
+    .make = make_adapter<S2Lora>,
     .settings =
         [] {
           return std::any(PruningSettings{0.1, 1e-5, false});

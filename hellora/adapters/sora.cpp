@@ -2,7 +2,7 @@
 // (Ding et al. 2023; laws of TsinghuaC3I/SoRA). A rank whose gate is zero changes nothing and leaves an exported file.
 #include "hellora/adapters/lora.h"
 #include "hellora/adapters/pruning.h"
-#include "hellora/adapters/step_hooks.h"
+#include "hellora/adapters/row.h"
 
 namespace hellora {
 namespace {
@@ -44,9 +44,7 @@ extern const Method kSora = {
     .summary = "LoRA with a gate on each rank; ranks that do not pay are pruned while training",
     .source = "Ding et al. 2023, arXiv 2311.11696",
     .params = params,
-    .make = [](const Site& site, const AdapterConfig& config, const Lookup& param) -> std::unique_ptr<Adapter> {
-      return std::make_unique<Sora>(site, config, param);
-    },
+    .make = make_adapter<Sora>,
     .settings =
         [] {
           return std::any(PruningSettings{10, 3e-4, false});

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "hellora/adapters/adapter_set.h"
 #include "hellora/adapters/lora.h"
+#include "hellora/adapters/row.h"
 
 namespace hellora {
 namespace {
@@ -13,11 +13,15 @@ constexpr const char* kName = "vera";
 
 struct Settings {
   double d_initial = 0.1;
+
+  std::vector<Field> fields() {
+    return {double_field("adapter.vera.d_initial", &d_initial, 1e-9, 1e3, "vera: where the vector over ranks begins")};
+  }
 };
 
 class Vera : public Adapter {
  public:
-  Vera(const Site& site, const Lookup& param) : Adapter(site) {
+  Vera(const Site& site, const AdapterConfig&, const Lookup& param) : Adapter(site) {
     const Tensor a_RI = param("vera_A").narrow(1, 0, site.in), b_OR = param("vera_B").narrow(0, 0, site.out);
     for (const SiteMember& one : site.members)
       parts_.push_back({a_RI, b_OR, 1.0, param(one.path + ".vera_lambda_d"), param(one.path + ".vera_lambda_b")});
@@ -74,16 +78,9 @@ extern const Method kVera = {
           return true;
         },
     .params = params,
-    .make = [](const Site& site, const AdapterConfig&, const Lookup& param) -> std::unique_ptr<Adapter> {
-      return std::make_unique<Vera>(site, param);
-    },
-    .settings = [] { return std::any(Settings()); },
-    .fields =
-        [](std::any* any) {
-          auto* own = std::any_cast<Settings>(any);
-          return std::vector<Field>{
-              double_field("adapter.vera.d_initial", &own->d_initial, 1e-9, 1e3, "vera: where the vector over ranks begins")};
-        },
+    .make = make_adapter<Vera>,
+    .settings = default_settings<Settings>,
+    .fields = settings_fields<Settings>,
 };
 
 }  // namespace hellora

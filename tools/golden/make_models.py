@@ -81,9 +81,6 @@ def make_case(case, root):
             lora.make(case, folder, variant, values)
     if "methods" in extras:
         methods.make(case, folder)
-    if "sharded" in extras:
-        save_model(tiny.load(case, folder, torch.float32), folder / "sharded", max_shard_size="150KB")
-        store.save_manifest(folder / "sharded", **facts)
     if "full" in extras:
         for dtype in cases.dtypes(case):
             store.save_golden(folder / "full", dtype, full(case, folder, dtype))

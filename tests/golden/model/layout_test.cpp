@@ -1,4 +1,4 @@
-// One model in three layouts (a tensor per expert, fused experts, shards) is the same model, bit for bit.
+// One model in two layouts (a tensor per expert, or fused experts as transformers 5 writes them) is the same model, bit for bit.
 #include "hellora/model/sites.h"
 #include "hellora/model/tensor_io.h"
 #include "tests/golden/model/golden.h"
