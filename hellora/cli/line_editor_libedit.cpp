@@ -2,6 +2,9 @@
 #include <histedit.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <string_view>
@@ -40,6 +43,14 @@ const std::string*& shown_prompt() {
 
 char* prompt_of(EditLine*) { return const_cast<char*>(shown_prompt()->c_str()); }
 
+/// Whether an end of input was typed ahead, while an answer was written: something to read that has no bytes. The editor would get a
+/// NUL for it and wait on.
+bool ended_ahead() {
+  pollfd input = {STDIN_FILENO, POLLIN, 0};
+  int bytes = 0;
+  return ::poll(&input, 1, 0) == 1 && ::ioctl(STDIN_FILENO, FIONREAD, &bytes) == 0 && bytes == 0;
+}
+
 class Editor : public LineInput {
  public:
   explicit Editor(std::string prompt) : prompt_(std::move(prompt)), locale_(utf8_locale()) {
@@ -66,6 +77,7 @@ class Editor : public LineInput {
   bool ready() const { return line_ != nullptr && history_ != nullptr && locale_ != nullptr; }
 
   std::optional<std::string> read() override {
+    if (ended_ahead()) return std::nullopt;
     const EditLocale here(locale_);
     shown_prompt() = &prompt_;
     int count = 0;

@@ -11,6 +11,10 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here
 # Whatever a script started in the background goes first: it may still write into the scratch folder.
 trap 'kill -9 $(jobs -p) 2>/dev/null; wait 2>/dev/null; rm -rf "$scratch"' EXIT
 
+# A script that hangs is ended by its stage; the place is the only trace of why.
+place=
+trap 'fail "ended from outside, at \"$place\""; finish' TERM
+
 pass() { passed=$((passed + 1)); }
 
 fail() {  # name, then lines that say what was seen
@@ -46,6 +50,7 @@ need() {
 
 works() {  # name, arguments: exit code 0
   local name=$1 status
+  place=$name
   shift
   call "$@"
   status=$?
@@ -54,6 +59,7 @@ works() {  # name, arguments: exit code 0
 
 check() {  # name, command: it must succeed
   local name=$1 seen
+  place=$name
   shift
   if seen=$("$@" 2>&1); then pass; else fail "$name" "${seen:-$*}"; fi
 }
