@@ -16,24 +16,6 @@ struct Settings {
   }
 };
 
-/// (x Aᵀ) Bᵀ whose A and B see the rescaled gradient.
-class Rescaled : public torch::autograd::Function<Rescaled> {
- public:
-  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& x_NI, const Tensor& a_RI, const Tensor& b_OR,
-                        const Tensor& factor_O) {
-    ctx->save_for_backward({x_NI, a_RI, b_OR, factor_O});
-    return at::matmul(at::matmul(x_NI, a_RI.t()), b_OR.t());
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx, torch::autograd::variable_list grads) {
-    const auto saved = ctx->get_saved_variables();
-    const Tensor &x_NI = saved[0], &a_RI = saved[1], &b_OR = saved[2], g_NO = grads[0], scaled_NO = g_NO * saved[3];
-    const Tensor dx_NI = at::matmul(at::matmul(g_NO, b_OR), a_RI);
-    const Tensor da_RI = at::matmul(at::matmul(scaled_NO, b_OR).t(), x_NI);
-    return {dx_NI, da_RI, at::matmul(scaled_NO.t(), at::matmul(x_NI, a_RI.t())), Tensor()};
-  }
-};
-
 class Allora : public Adapter {
  public:
   Allora(const Site& site, const AdapterConfig& config, const Lookup& param)
@@ -41,15 +23,10 @@ class Allora : public Adapter {
     for (size_t m = 0; m < site.members.size(); ++m) parts_.push_back({param(name_of_A(site, m)), param(name_of_B(site, m))});
   }
 
-  /// Low-rank where nobody asks for a gradient.
   Part part(size_t m) const override {
-    if (at::GradMode::is_enabled() && parts_[m].B_OR.requires_grad()) return General{};
-    return parts_[m];
-  }
-
-  Tensor apply(const BaseCall& call, size_t m) const override {
-    const LowRank& p = parts_[m];
-    return call.y_NO + Rescaled::apply(call.x_NI, p.A_RI, p.B_OR, factors(p));
+    LowRank p = parts_[m];
+    if (at::GradMode::is_enabled() && p.B_OR.requires_grad()) p.grad_O = factors(p);
+    return p;
   }
 
  private:

@@ -4,7 +4,7 @@
 #include "hellora/adapters/row.h"
 #include "hellora/core/error.h"
 #include "hellora/tensor/frozen.h"
-#include "hellora/tensor/linear.h"
+#include "hellora/tensor/grouped_linear.h"
 
 namespace hellora {
 namespace {
@@ -22,18 +22,9 @@ class Dora : public Adapter {
     squares_.resize(parts_.size());
   }
 
-  Part part(size_t) const override { return General{}; }
-
-  Tensor apply(const BaseCall& call, size_t m) const override {
+  Part part(size_t m) const override {
     const Triple& p = parts_[m];
-    const Tensor q_O = p.m_O / norms(call, m);
-    const bool dropped = call.x_low_NI.defined();
-    const Tensor& x = dropped ? call.x_low_NI : call.x_NI;
-    const Tensor change = at::matmul(at::matmul(x, p.A_RI.t()), p.B_OR.t()) * p.scale;
-    if (!dropped) return q_O * (call.y_NO + change);
-    const LinearMap base{call.frozen, {}, {}};
-    const Tensor dropped_y = linear(x, {}, {&base, 1}, call.compute)[0];
-    return call.y_NO + (q_O - 1) * dropped_y + q_O * change;
+    return Scaled{{p.A_RI, p.B_OR, p.scale}, [this, m](const kernels::Packed& frozen) { return parts_[m].m_O / norms(frozen, m); }};
   }
 
   bool additive() const override { return false; }
@@ -60,14 +51,12 @@ class Dora : public Adapter {
   };
 
   /// ‖W + s B A‖ of each row without forming it: ‖W‖² + 2 s B·(W Aᵀ) + s² B (A Aᵀ) Bᵀ. A constant for the gradient.
-  Tensor norms(const BaseCall& call, size_t m) const {
+  Tensor norms(const kernels::Packed& frozen, size_t m) const {
     const at::NoGradGuard no_grad;  // a constant for the gradient
     const Triple& p = parts_[m];
     Squares& squares = squares_[m];
-    if (squares.of != call.frozen.data) squares = {call.frozen.data, dense(call.frozen).square().sum(1)};
-    const LinearMap base{call.frozen, {}, {}};
-    const Compute exact{kernels::Math::full, call.compute.saved};
-    const Tensor wa_RO = linear(p.A_RI, {}, {&base, 1}, exact)[0];
+    if (squares.of != frozen.data) squares = {frozen.data, dense(frozen).square().sum(1)};
+    const Tensor wa_RO = linear(p.A_RI, frozen, {});
     const Tensor gram_RR = at::matmul(p.A_RI, p.A_RI.t());
     const Tensor sum_O =
         squares.sum_O + (p.B_OR * wa_RO.t()).sum(1) * (2 * p.scale) + (at::matmul(p.B_OR, gram_RR) * p.B_OR).sum(1) * (p.scale * p.scale);
@@ -110,6 +99,7 @@ extern const Method kDora = {
         },
     .params = params,
     .make = make_adapter<Dora>,
+    .composed = true,
 };
 
 }  // namespace hellora

@@ -35,7 +35,7 @@ Tensor Adapter::adapted_rows(const Tensor& base_rows, int64_t first, size_t m) c
   const Part what = part(m);
   if (const auto* low_rank = std::get_if<LowRank>(&what)) return with_low_rank(*low_rank, embedding_, base_rows, first);
   const auto* own = std::get_if<OwnWeight>(&what);
-  HELLORA_CHECK(own != nullptr, "a method with a general part folds its rows itself");
+  HELLORA_CHECK(own != nullptr, "a method with a scaled or general part folds its rows itself");
   return own->w.narrow(0, first, base_rows.size(0)).to(wide_type(base_rows)).clone();
 }
 

@@ -49,11 +49,18 @@ struct OwnWeight {
   Tensor w;
 };
 
-/// A change that is neither: Adapter::apply makes it of the base output. What cannot call that refuses it when it is bound.
+/// A low-rank part whose output is scaled together with the frozen map's: y = scale ⊙ (x Wᵀ + …), with history. With dropout only the
+/// change reads the dropped input: y = x Wᵀ + (scale − 1) ⊙ x_low Wᵀ + scale ⊙ …
+struct Scaled {
+  LowRank low_rank;
+  std::function<Tensor(const kernels::Packed& frozen)> scale_O;  // of the output rows; may depend on the weight
+};
+
+/// A change that is none of these: Adapter::apply makes it of the base output. What cannot call that refuses it when it is bound.
 struct General {};
 
 /// What a member is in one pass. There is no "nothing": a member that does nothing has a low-rank part of zeros.
-using Part = std::variant<LowRank, OwnWeight, General>;
+using Part = std::variant<LowRank, Scaled, OwnWeight, General>;
 
 /// What Adapter::apply has at hand: y (N, O) is the base output of x (N, I); x_low is x after dropout, undefined without.
 struct BaseCall {
@@ -110,6 +117,7 @@ struct Method {
   /// How many of the trained tensors' elements learn at the end, where the method keeps some from it; null: all.
   int64_t (*learning)(int64_t elements, const AdapterConfig& config) = nullptr;
   int64_t step_bytes = 0;  // that its hooks keep for each trained element
+  bool composed = false;   // its parts are scaled or general: experts with them are composed of grouped products
   /// What it does in each step of a training; null: nothing.
   std::unique_ptr<StepHooks> (*hooks)(AdapterSet& adapters) = nullptr;
 };

@@ -168,6 +168,9 @@ Forecast forecast_step(const StepOptions& o, const ComputeConfig& config, const 
   needs.adapted_layers = shape.layers;
   needs.saved_bytes = config.saved == "bf16" ? 2 : 4;
   needs.operand_bytes = config.matmul == "bf16" ? 2 : 4;
+  needs.composed_share =
+      find_method(o.method).composed ? std::max(o.hot_share, static_cast<double>(o.hot) / static_cast<double>(shape.experts)) : 0;
+  needs.step_bytes = find_method(o.method).step_bytes;
   needs.dropout = o.dropout > 0;
   needs.recompute = o.checkpointing;
   const Forecast forecast = forecast_training(shape, needs);

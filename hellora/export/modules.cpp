@@ -38,8 +38,9 @@ void require_finite(const AdapterSet& adapters, const std::string& where) {
   }
   for (const auto& [path, module] : modules_by_path(adapters)) {
     const Part what = module.adapter->part(module.member);
-    if (const auto* part = std::get_if<LowRank>(&what))
-      finite(static_cast<float>(part->scale), where + ": the scale (alpha / r) of " + path);
+    const auto* scaled = std::get_if<Scaled>(&what);
+    const auto* part = scaled != nullptr ? &scaled->low_rank : std::get_if<LowRank>(&what);
+    if (part != nullptr) finite(static_cast<float>(part->scale), where + ": the scale (alpha / r) of " + path);
   }
 }
 

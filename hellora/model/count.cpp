@@ -30,6 +30,7 @@ int64_t count_active(const ModelShape& shape) { return count_with(shape, shape.r
 AdapterElements count_elements(const ModelShape& shape, const AdapterConfig& config, const Plan& plan) {
   const std::vector<Site> sites = find_sites(shape, config, plan);
   AdapterElements elements;
+  for (const LayerPlan& layer : plan.layers) elements.experts = std::max(elements.experts, static_cast<int64_t>(layer.experts.size()));
   for (const ParamSpec& spec : find_method(config.method).params(sites, config)) {
     (spec.use == Use::trained ? elements.trained : elements.frozen) += spec.count();
   }

@@ -18,6 +18,7 @@ int64_t count_trainable(const ModelShape& shape, const AdapterConfig& config, co
 struct AdapterElements {
   int64_t trained = 0;  // with gradient and moments, whether they learn or not
   int64_t frozen = 0;
+  int64_t experts = 0;  // adapted ones of the layer that has most
 };
 AdapterElements count_elements(const ModelShape& shape, const AdapterConfig& config, const Plan& plan);
 /// Forward FLOPs per token, 2 per multiply-add, without attention scores and embedding look-up.

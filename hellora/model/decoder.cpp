@@ -9,6 +9,12 @@
 #include "hellora/tensor/rms_norm.h"
 
 namespace hellora {
+namespace {
+
+/// Whether an embedding, whose rows are looked up and not multiplied, can carry the part.
+bool looks_up(const Part& part) { return std::holds_alternative<LowRank>(part) || std::holds_alternative<OwnWeight>(part); }
+
+}  // namespace
 
 Decoder::Decoder(ModelShape shape, ModelWeights weights, at::ScalarType real, const Compute& compute)
     : shape_(std::move(shape)), weights_(std::move(weights)), real_(real), compute_(compute) {
@@ -21,7 +27,7 @@ void Decoder::bind(const AdapterSet* adapters) {
   embed_ = find(-1, Slot::embed);
   final_norm_ = find(-1, Slot::final_norm);
   lm_head_ = find(-1, Slot::lm_head);
-  if (embed_ != nullptr && std::holds_alternative<General>(embed_->part(0))) {
+  if (embed_ != nullptr && !looks_up(embed_->part(0))) {
     throw ConfigError("adapter.method: " + std::string(adapters->method().name) +
                       " has no form for an embedding, whose rows are looked up and not multiplied; leave embed out of adapter.targets");
   }

@@ -42,9 +42,9 @@ Tensor attend_spread(const Tensor& q_TAC, const Latent& latent, const AttentionB
 /// kv_b with what adapts it, as (A, N + V, R).
 Tensor spreading_weight(const AttentionBlock& block) {
   const LatentShape& l = block.shape.latent;
-  const AdaptedMap map = block.map(Slot::kv_b);
-  Tensor w_OI = dense(map.frozen);
-  if (map.adapter != nullptr) w_OI = map.adapter->adapted_rows(w_OI, 0, 0);
+  const Adapter* adapter = block.adapters[Slot::kv_b];
+  Tensor w_OI = dense(block.weights.packed(Slot::kv_b));
+  if (adapter != nullptr) w_OI = adapter->adapted_rows(w_OI, 0, 0);
   return w_OI.view({block.shape.heads, l.nope + l.value, l.kv_rank});
 }
 

@@ -1,33 +1,62 @@
 #include "hellora/moe/adapted_experts.h"
 
-#include "hellora/core/error.h"
+#include <array>
+
 #include "hellora/tensor/experts.h"
+#include "hellora/tensor/swiglu.h"
+#include "hellora/tensor/weighted_sum.h"
 
 namespace hellora {
 namespace {
 
-/// What the operation takes; false where a part is general.
-bool take_parts(const ExpertProjection& projection, int64_t hot, ExpertBank& bank) {
-  bank.frozen.assign(projection.frozen.begin(), projection.frozen.end());
-  for (size_t m = 0; projection.adapter != nullptr && m < static_cast<size_t>(hot); ++m) {
-    Part part = projection.adapter->part(m);
-    if (std::holds_alternative<General>(part)) return false;
-    if (auto* low_rank = std::get_if<LowRank>(&part)) bank.low_rank.push_back(std::move(*low_rank));
-    if (auto* own = std::get_if<OwnWeight>(&part)) bank.own.push_back(std::move(own->w));
-  }
-  HELLORA_CHECK(bank.low_rank.empty() || bank.own.empty(), "members of one projection have the same form");
-  return true;
+AdaptedMap map_of(const ExpertProjection& one, int64_t hot) {
+  return {{one.frozen.begin(), one.frozen.end()}, one.adapter, static_cast<size_t>(hot)};
+}
+
+/// Tokens and expert of the rows of adapted ordinals: they name the rows' dropout masks.
+struct HotRows {
+  Tensor token_N, mask_N, expert_N;
+};
+
+HotRows hot_rows(const ExpertBlock& block) {
+  const auto rows = static_cast<size_t>(block.order.offsets[static_cast<size_t>(block.hot)]);
+  std::vector<int64_t> expert_N;
+  for (size_t g = 0; g < static_cast<size_t>(block.hot); ++g)
+    expert_N.resize(static_cast<size_t>(block.order.offsets[g + 1]), block.expert_of[g]);
+  HotRows hot{at::tensor(at::IntArrayRef(block.order.token_N).slice(0, rows)), {}, at::tensor(expert_N)};
+  hot.mask_N = block.row_T.defined() ? block.row_T.index_select(0, hot.token_N) : hot.token_N;
+  return hot;
+}
+
+/// gate and up → SwiGLU → down → weighted sum, each an operation of its own.
+Tensor composed(const Tensor& x_TD, const Tensor& weights_TK, const ExpertBlock& block, std::span<const AdaptedMap> maps,
+                const StepContext& context, const Compute& compute) {
+  const bool drops = context.drops() && block.hot > 0;
+  const HotRows hot = drops ? hot_rows(block) : HotRows{};
+  const auto dropped = [&](const Tensor& x_NI, Slot name) {
+    return adapter_input(x_NI, context, block.layer, name, hot.mask_N, hot.expert_N);
+  };
+  const Tensor x_low_ND = drops ? dropped(x_TD.index_select(0, hot.token_N), block.gate_slot) : Tensor();
+  const RowGroups gathered{block.order.offsets, block.order.token_N, block.sequence}, sorted{block.order.offsets, {}, {}};
+  const std::vector<Tensor> gate_up = adapted_groups(x_TD, x_low_ND, gathered, maps.first(2), compute);
+  const Tensor h_NF = swiglu(gate_up[0], gate_up[1], compute);
+  const Tensor h_low_NF = drops ? dropped(h_NF.narrow(0, 0, hot.token_N.size(0)), block.down_slot) : Tensor();
+  const Tensor y_ND = adapted_groups(h_NF, h_low_NF, sorted, maps.subspan(2), compute)[0];
+  return weighted_sum(y_ND, weights_TK, block.order, block.sequence, compute);
 }
 
 }  // namespace
 
 Tensor adapted_experts(const Tensor& x_TD, const Tensor& weights_TK, ExpertBlock block, const StepContext& context,
                        const Compute& compute) {
-  ExpertCall call;
-  if (!take_parts(block.gate, block.hot, call.gate) || !take_parts(block.up, block.hot, call.up) ||
-      !take_parts(block.down, block.hot, call.down)) {
-    return composed_experts(x_TD, weights_TK, block, context, compute);
+  const std::array<AdaptedMap, 3> maps = {map_of(block.gate, block.hot), map_of(block.up, block.hot), map_of(block.down, block.hot)};
+  for (const AdaptedMap& map : maps) {
+    if (map.is<Scaled>() || map.is<General>()) return composed(x_TD, weights_TK, block, maps, context, compute);
   }
+  ExpertCall call;
+  call.gate = maps[0].grouped();
+  call.up = maps[1].grouped();
+  call.down = maps[2].grouped();
   const Tensor& rows = block.row_T;
   if (rows.defined()) call.mask_token.assign(rows.const_data_ptr<int64_t>(), rows.const_data_ptr<int64_t>() + rows.numel());
   if (context.drops())

@@ -1,5 +1,5 @@
 // The experts of a block with what adapts them: as one operation of the engine where every adapted member is low-rank or a weight
-// of its own, composed of single linear maps where a method has a general form. T tokens, K experts per token, N = T·K sorted
+// of its own, composed of three grouped products where a method has another form. T tokens, K experts per token, N = T·K sorted
 // rows, D model width.
 #pragma once
 
@@ -30,9 +30,5 @@ struct ExpertBlock {
 
 /// out (T, D) = Σ over a token's experts of weight · down(silu(gate x) · up x), summed in `sequence`.
 Tensor adapted_experts(const Tensor& x_TD, const Tensor& weights_TK, ExpertBlock block, const StepContext& context, const Compute& compute);
-
-/// The same out of single linear maps, whatever the parts are: for general parts, and the oracle of the one operation.
-Tensor composed_experts(const Tensor& x_TD, const Tensor& weights_TK, const ExpertBlock& block, const StepContext& context,
-                        const Compute& compute);
 
 }  // namespace hellora

@@ -15,16 +15,23 @@ int64_t adapted_layers(const AdapterSet& adapters, int64_t layers) {
   return layers - lowest;
 }
 
+/// How much of the routed rows the adapted experts take at most: in profiles hot ones have up to four times their share.
+double rows_share(const ModelShape& shape, int64_t adapted) {
+  return shape.experts > 0 ? std::min(1.0, 4.0 * static_cast<double>(adapted) / static_cast<double>(shape.experts)) : 1.0;
+}
+
 TrainingNeeds training_needs(const RunConfig& config, const ModelShape& shape, const AdapterElements& elements, int64_t tokens,
                              int64_t layers) {
+  const Method& method = find_method(config.adapter.method);
   return {weight_bytes(shape, config.compute.weights == "bf16" ? 2 : 4),
           elements.trained,
           elements.frozen,
-          find_method(config.adapter.method).step_bytes,
+          method.step_bytes,
           tokens,
           layers,
           config.compute.saved == "bf16" ? 2 : 4,
           config.compute.matmul == "bf16" ? 2 : 4,
+          method.composed ? rows_share(shape, elements.experts) : 0,
           config.adapter.dropout > 0,
           config.train.gradient_checkpointing};
 }

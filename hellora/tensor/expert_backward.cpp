@@ -3,30 +3,6 @@
 namespace hellora {
 
 template <class Real>
-std::vector<Tensor> ExpertPass<Real>::zeros_like(const std::vector<Tensor>& params) const {
-  std::vector<Tensor> out;
-  for (const Tensor& one : params) out.push_back(at::zeros(one.sizes(), one.options()));  // by rows, however the parameter lies
-  return out;
-}
-
-/// Per adapted ordinal: out += leftᵀ right, or its transpose.
-template <class Real>
-void ExpertPass<Real>::outer(const std::vector<Tensor>& out, const Tensor& left, const kernels::Rows<Real>& right, int64_t n,
-                             bool transposed, const ExpertParams& bank, bool scaled) const {
-  if (out.empty()) return;
-  const auto offsets = std::span(call_.order.offsets).first(out.size() + 1);
-  kernels::add_outer<Real>(offsets, plain(left), left.size(1), right, n, [&](int64_t g) {
-    const Tensor& target = out[static_cast<size_t>(g)];
-    kernels::Target<Real> place{data(target), target.size(1), 1, scaled ? static_cast<Real>(bank.scale(g)) : Real{1}, target.size(0)};
-    if (transposed) {
-      std::swap(place.row, place.column);
-      place.rows = target.size(1);  // ranks may differ: columns of `left` behind a member's own rank are not its
-    }
-    return place;
-  });
-}
-
-template <class Real>
 Tensor ExpertPass<Real>::weighted(const Tensor& rows_NR, const std::vector<Real>& w_N) const {
   Tensor out = rows_NR.clone();
   const int64_t r = out.size(1);
@@ -36,17 +12,16 @@ Tensor ExpertPass<Real>::weighted(const Tensor& rows_NR, const std::vector<Real>
   return out;
 }
 
-/// [dout of the row's token | v = scale · dout B] of every row; v only for adapted ordinals.
+/// [dout of the row's token | v] of every row; v only for adapted ordinals.
 template <class Real>
-kernels::Operand<Real> ExpertPass<Real>::output_operand(const Tensor& dout_TD, Tensor& v) {
+kernels::Operand<Real> ExpertPass<Real>::output_operand(const Tensor& dout_TD, const LowGradient& low) {
   const int64_t d = dout_TD.size(1);
-  const std::vector<Packed> b_t = b_packs(down_, true);
   std::vector<int64_t> columns;
-  for (int64_t g = 0; g < groups_; ++g) columns.push_back(padded(d) + padded(down_.rank(g)));
-  kernels::Operand<Real> operand(call_.compute.math, call_.order.offsets, columns, expert_scratch());
+  for (int64_t g = 0; g < groups(); ++g) columns.push_back(padded(d) + padded(down_.rank(g)));
+  kernels::Operand<Real> operand(call_.compute.math, call_.order.offsets, columns, grouped_scratch());
   for_tiles(operand, [&](size_t t, const RowTile& tile) {
     operand.fill(t, 0, gather(dout_TD), d, padded(d));
-    if (down_.adapted(tile.group)) low_part(operand, t, 0, b_t[static_cast<size_t>(tile.group)], v, padded(d));
+    if (down_.adapted(tile.group)) low_gradient_part(operand, t, 0, low, padded(d));
   });
   return operand;
 }
@@ -89,18 +64,17 @@ void ExpertPass<Real>::sum_weight_gradients(const Tensor& dots_PN) {
 }
 
 template <class Real>
-void ExpertPass<Real>::down_gradients(const Tensor& dout_TD, const std::vector<Real>& w_N, const Kept& kept, const Tensor& v,
+void ExpertPass<Real>::down_gradients(const Tensor& dout_TD, const std::vector<Real>& w_N, const Kept& kept, const LowGradient& low,
                                       const Tensor& h) {
   const int64_t d = dout_TD.size(1), f = h.size(1);
   da[2] = zeros_like(down_.a);
-  db[2] = zeros_like(down_.b);
   dw[2] = zeros_like(down_.own);
   if (!down_.a.empty()) {
     const Tensor h_low = drops() ? dropped_rows(plain(h), f, call_.dropout.down) : h;
-    outer(da[2], weighted(v, w_N), plain(h_low), f, false, down_, false);
-    outer(db[2], weighted(kept.u_down, w_N), gather(dout_TD), d, true, down_, true);
+    outer(da[2], weighted(low.v_a, w_N), plain(h_low), f, false);
+    db[2] = this->gradients_of_b(down_, weighted(kept.u_down, w_N), gather(dout_TD), d);
   }
-  if (!down_.own.empty()) outer(dw[2], weighted(h, w_N), gather(dout_TD), d, true, down_, false);
+  if (!down_.own.empty()) outer(dw[2], weighted(h, w_N), gather(dout_TD), d, true);
 }
 
 /// From d(out): d(gate), d(up), d(weights), and the gradients of down.
@@ -109,8 +83,8 @@ void ExpertPass<Real>::backward_down(const Tensor& dout_TD, const std::vector<Re
                                      const Tensor& dup) {
   const int64_t d = dout_TD.size(1), f = kept.gate_NF.size(1);
   const std::vector<Packed> a = a_packs(down_), w = weights(down_);
-  Tensor v = at::empty({down_.a.empty() ? 0 : hot_rows_, down_.widest()}, options());
-  const kernels::Operand<Real> operand = output_operand(dout_TD, v);
+  const LowGradient low = low_gradient(down_);
+  const kernels::Operand<Real> operand = output_operand(dout_TD, low);
   const Tensor low_dh = drops() && !down_.a.empty() ? masked_low_dh(operand, padded(d), a, f) : Tensor();
   const int64_t kept_h = std::max<int64_t>(hot_rows_, call_.order.offsets[down_.own.size()]);
   const Tensor h = at::empty({kept_h, f}, options());
@@ -136,7 +110,7 @@ void ExpertPass<Real>::backward_down(const Tensor& dout_TD, const std::vector<Re
         }
       });
   sum_weight_gradients(dots_PN);
-  down_gradients(dout_TD, w_N, kept, v, h);
+  down_gradients(dout_TD, w_N, kept, low, h);
 }
 
 /// After dropout: dx += mask · (v A) for the rows of adapted experts.
@@ -159,20 +133,20 @@ void ExpertPass<Real>::add_masked_low(const kernels::Operand<Real>& operand, con
 }
 
 template <class Real>
-void ExpertPass<Real>::gate_up_gradients(const Tensor& x_TD, const Kept& kept, const Tensor& dgate, const Tensor& dup, const Tensor& v_gate,
-                                         const Tensor& v_up) {
+void ExpertPass<Real>::gate_up_gradients(const Tensor& x_TD, const Kept& kept, const Tensor& dgate, const Tensor& dup,
+                                         const LowGradient& gate, const LowGradient& up) {
   const int64_t d = x_TD.size(1), f = dgate.size(1);
   const Tensor x_low = drops() && !(gate_.a.empty() && up_.a.empty()) ? dropped_rows(gather(x_TD), d, call_.dropout.gate) : Tensor();
   const kernels::Rows<Real> low_source = x_low.defined() ? plain(x_low) : gather(x_TD);
-  const std::array<const ExpertParams*, 2> banks = {&gate_, &up_};
-  const std::array<const Tensor*, 2> v = {&v_gate, &v_up}, u = {&kept.u_gate, &kept.u_up}, dy = {&dgate, &dup};
+  const std::array<const GroupedParams*, 2> banks = {&gate_, &up_};
+  const std::array<const LowGradient*, 2> low = {&gate, &up};
+  const std::array<const Tensor*, 2> u = {&kept.u_gate, &kept.u_up}, dy = {&dgate, &dup};
   for (size_t i = 0; i < 2; ++i) {
     da[i] = zeros_like(banks[i]->a);
-    db[i] = zeros_like(banks[i]->b);
     dw[i] = zeros_like(banks[i]->own);
-    outer(da[i], *v[i], low_source, d, false, *banks[i], false);
-    outer(db[i], *u[i], plain(*dy[i]), f, true, *banks[i], true);
-    outer(dw[i], *dy[i], gather(x_TD), d, false, *banks[i], false);
+    outer(da[i], low[i]->v_a, low_source, d, false);
+    db[i] = this->gradients_of_b(*banks[i], *u[i], plain(*dy[i]), f);
+    outer(dw[i], *dy[i], gather(x_TD), d, false);
   }
 }
 
@@ -180,18 +154,17 @@ void ExpertPass<Real>::gate_up_gradients(const Tensor& x_TD, const Kept& kept, c
 template <class Real>
 void ExpertPass<Real>::backward_gate_up(const Tensor& x_TD, const Kept& kept, const Tensor& dgate, const Tensor& dup) {
   const int64_t d = x_TD.size(1), f = dgate.size(1), low_at = 2 * padded(f);
-  const std::vector<Packed> a_gate = a_packs(gate_), a_up = a_packs(up_), b_gate = b_packs(gate_, true), b_up = b_packs(up_, true);
+  const std::vector<Packed> a_gate = a_packs(gate_), a_up = a_packs(up_);
   const std::vector<Packed> w_gate = weights(gate_), w_up = weights(up_);
-  Tensor v_gate = at::empty_like(kept.u_gate), v_up = at::empty_like(kept.u_up);
+  const LowGradient low_gate = low_gradient(gate_), low_up = low_gradient(up_);
   std::vector<int64_t> columns;
-  for (int64_t g = 0; g < groups_; ++g) columns.push_back(low_at + padded(gate_.rank(g)) + padded(up_.rank(g)));
-  kernels::Operand<Real> operand(call_.compute.math, call_.order.offsets, columns, expert_scratch());
+  for (int64_t g = 0; g < groups(); ++g) columns.push_back(low_at + padded(gate_.rank(g)) + padded(up_.rank(g)));
+  kernels::Operand<Real> operand(call_.compute.math, call_.order.offsets, columns, grouped_scratch());
   for_tiles(operand, [&](size_t t, const RowTile& tile) {
     operand.fill(t, 0, plain(dgate), f, padded(f));
     operand.fill(t, padded(f), plain(dup), f, padded(f));
-    const auto g = static_cast<size_t>(tile.group);
-    if (gate_.adapted(tile.group)) low_part(operand, t, 0, b_gate[g], v_gate, low_at);
-    if (up_.adapted(tile.group)) low_part(operand, t, padded(f), b_up[g], v_up, low_at + padded(gate_.rank(tile.group)));
+    if (gate_.adapted(tile.group)) low_gradient_part(operand, t, 0, low_gate, low_at);
+    if (up_.adapted(tile.group)) low_gradient_part(operand, t, padded(f), low_up, low_at + padded(gate_.rank(tile.group)));
   });
   const kernels::TermsOf low_terms = [&](int64_t g, std::vector<Term>& terms) {
     if (gate_.adapted(g)) terms.push_back({low_at, a_gate[static_cast<size_t>(g)]});
@@ -212,7 +185,7 @@ void ExpertPass<Real>::backward_gate_up(const Tensor& x_TD, const Kept& kept, co
                                      }
                                    });
   if (drops() && !(gate_.a.empty() && up_.a.empty())) add_masked_low(operand, low_terms, d);
-  gate_up_gradients(x_TD, kept, dgate, dup, v_gate, v_up);
+  gate_up_gradients(x_TD, kept, dgate, dup, low_gate, low_up);
 }
 
 template <class Real>

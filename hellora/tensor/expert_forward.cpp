@@ -4,50 +4,6 @@
 namespace hellora {
 
 template <class Real>
-std::vector<Packed> ExpertPass<Real>::weights(const ExpertParams& bank) {
-  std::vector<Packed> out = bank.call->frozen;
-  for (size_t j = 0; j < bank.own.size(); ++j) {
-    if (group_rows(static_cast<int64_t>(j)) > 0) out[j] = packs_.add(bank.own[j], false, 1.0, store_);
-  }
-  return out;
-}
-
-template <class Real>
-std::vector<Packed> ExpertPass<Real>::a_packs(const ExpertParams& bank) {
-  std::vector<Packed> out(bank.a.size());
-  for (size_t j = 0; j < bank.a.size(); ++j) {
-    if (group_rows(static_cast<int64_t>(j)) > 0) out[j] = packs_.add(bank.a[j], false, 1.0, store_);
-  }
-  return out;
-}
-
-template <class Real>
-std::vector<Packed> ExpertPass<Real>::b_packs(const ExpertParams& bank, bool transposed) {
-  std::vector<Packed> out(bank.b.size());
-  for (size_t j = 0; j < bank.b.size(); ++j) {
-    if (group_rows(static_cast<int64_t>(j)) > 0) out[j] = packs_.add(bank.b[j], transposed, bank.scale(static_cast<int64_t>(j)), store_);
-  }
-  return out;
-}
-
-template <class Real>
-void ExpertPass<Real>::low_part(const kernels::Operand<Real>& operand, size_t t, int64_t at, const Packed& a, Tensor& u, int64_t to) const {
-  const RowTile& tile = operand.tiles()[t];
-  count_low_rank_rows(tile.rows);
-  alignas(64) std::array<Real, static_cast<size_t>(kernels::kMaxTileRows) * kernels::kPanel> c;
-  for (int64_t p = 0; p < a.panels(); ++p) {
-    const kernels::Segment segment = operand.segment(t, at, a.padded_k(), a.panel(p), a.store);
-    kernels::primitives<Real>().tile(operand.math(), tile.rows, &segment, 1, c.data(), kernels::kPanel, false);
-    const int64_t width = std::min(kernels::kPanel, a.n - p * kernels::kPanel);
-    for (int64_t r = 0; r < tile.rows; ++r) {
-      std::copy(c.data() + r * kernels::kPanel, c.data() + r * kernels::kPanel + width,
-                data(u) + (tile.first + r) * u.size(1) + p * kernels::kPanel);
-    }
-  }
-  operand.fill(t, to, plain(u), a.n, padded(a.n));
-}
-
-template <class Real>
 void ExpertPass<Real>::mask_row(int64_t n, int64_t group, RngKey key, int64_t first, int64_t columns, Real* mask) const {
   const int64_t row = call_.order.token_N[static_cast<size_t>(n)];
   const int64_t token = call_.mask_token.empty() ? row : call_.mask_token[static_cast<size_t>(row)];
@@ -88,14 +44,14 @@ template <class Real>
 kernels::Operand<Real> ExpertPass<Real>::input_operand(const Tensor& x_TD, Kept* kept) {
   const int64_t d = x_TD.size(1);
   const std::vector<Packed> a_gate = a_packs(gate_), a_up = a_packs(up_);
-  kept->u_gate = at::empty({gate_.a.empty() ? 0 : hot_rows_, gate_.widest()}, options());
-  kept->u_up = at::empty({up_.a.empty() ? 0 : hot_rows_, up_.widest()}, options());
+  kept->u_gate = low_rows(gate_);
+  kept->u_up = low_rows(up_);
   std::vector<int64_t> columns;
   // After dropout the low-rank parts read another input: it takes its place behind x, and is not multiplied with W.
-  for (int64_t g = 0; g < groups_; ++g) {
+  for (int64_t g = 0; g < groups(); ++g) {
     columns.push_back(padded(d) + padded(gate_.rank(g)) + padded(up_.rank(g)) + (drops() && g < hot_ ? padded(d) : 0));
   }
-  kernels::Operand<Real> operand(call_.compute.math, call_.order.offsets, columns, expert_scratch());
+  kernels::Operand<Real> operand(call_.compute.math, call_.order.offsets, columns, grouped_scratch());
   for_tiles(operand, [&](size_t t, const RowTile& tile) {
     operand.fill(t, 0, gather(x_TD), d, padded(d));
     const int64_t g = tile.group, u_at = padded(d), low_at = drops() ? u_at + padded(gate_.rank(g)) + padded(up_.rank(g)) : 0;
@@ -115,7 +71,7 @@ kernels::Operand<Real> ExpertPass<Real>::input_operand(const Tensor& x_TD, Kept*
 
 /// One projection of every row, with the low-rank part of bank `bank` at `at` + the bank's place.
 template <class Real>
-Tensor ExpertPass<Real>::project(const kernels::Operand<Real>& operand, const ExpertParams& bank, int64_t at, const std::vector<Packed>& w,
+Tensor ExpertPass<Real>::project(const kernels::Operand<Real>& operand, const GroupedParams& bank, int64_t at, const std::vector<Packed>& w,
                                  int64_t outputs) {
   const std::vector<Packed> b = b_packs(bank, false);
   const bool second = &bank == &up_;
@@ -144,10 +100,10 @@ Tensor ExpertPass<Real>::forward(const Tensor& x_TD, const Tensor& w_TK, int64_t
     kept->up_NF = project(operand, up_, padded(d), weights(up_), f);
   }
   const std::vector<Packed> a_down = a_packs(down_), b_down = b_packs(down_, false), w_down = weights(down_);
-  kept->u_down = at::empty({down_.a.empty() ? 0 : hot_rows_, down_.widest()}, options());
+  kept->u_down = low_rows(down_);
   std::vector<int64_t> columns;
-  for (int64_t g = 0; g < groups_; ++g) columns.push_back(padded(f) + padded(down_.rank(g)) + (drops() && g < hot_ ? padded(f) : 0));
-  kernels::Operand<Real> operand(call_.compute.math, call_.order.offsets, columns, expert_scratch());
+  for (int64_t g = 0; g < groups(); ++g) columns.push_back(padded(f) + padded(down_.rank(g)) + (drops() && g < hot_ ? padded(f) : 0));
+  kernels::Operand<Real> operand(call_.compute.math, call_.order.offsets, columns, grouped_scratch());
   for_tiles(operand, [&](size_t t, const RowTile& tile) {
     std::vector<Real> h(static_cast<size_t>(tile.rows * f));
     std::array<const Real*, kernels::kMaxTileRows> source{};
@@ -188,14 +144,10 @@ Tensor ExpertPass<Real>::forward(const Tensor& x_TD, const Tensor& w_TK, int64_t
   return out_TD;
 }
 
-#define HELLORA_FORWARD(Real)                                                                                                      \
-  template Tensor ExpertPass<Real>::forward(const Tensor&, const Tensor&, int64_t, Kept*);                                         \
-  template std::vector<Packed> ExpertPass<Real>::weights(const ExpertParams&);                                                     \
-  template std::vector<Packed> ExpertPass<Real>::a_packs(const ExpertParams&);                                                     \
-  template std::vector<Packed> ExpertPass<Real>::b_packs(const ExpertParams&, bool);                                               \
-  template void ExpertPass<Real>::low_part(const kernels::Operand<Real>&, size_t, int64_t, const Packed&, Tensor&, int64_t) const; \
-  template void ExpertPass<Real>::mask_row(int64_t, int64_t, RngKey, int64_t, int64_t, Real*) const;                               \
-  template Tensor ExpertPass<Real>::dropped_rows(const kernels::Rows<Real>&, int64_t, RngKey) const;                               \
+#define HELLORA_FORWARD(Real)                                                                        \
+  template Tensor ExpertPass<Real>::forward(const Tensor&, const Tensor&, int64_t, Kept*);           \
+  template void ExpertPass<Real>::mask_row(int64_t, int64_t, RngKey, int64_t, int64_t, Real*) const; \
+  template Tensor ExpertPass<Real>::dropped_rows(const kernels::Rows<Real>&, int64_t, RngKey) const; \
   template std::vector<Real> ExpertPass<Real>::sorted_weights(const Tensor&) const;
 HELLORA_FORWARD(float)
 HELLORA_FORWARD(double)

@@ -1,7 +1,6 @@
 #include "hellora/tensor/experts.h"
 
-#include <atomic>
-
+#include "hellora/core/error.h"
 #include "hellora/tensor/expert_pass.h"
 #include "hellora/tensor/held.h"
 
@@ -11,30 +10,10 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-std::atomic<int64_t> low_rows{0};
-
-/// Tensors of one bank in the flat list that autograd sees: A…, B…, own….
-void append(const ExpertBank& bank, std::vector<Tensor>& out) {
-  for (const LowRank& one : bank.low_rank) out.push_back(one.A_RI);
-  for (const LowRank& one : bank.low_rank) out.push_back(one.whole_B());
-  for (const Tensor& one : bank.own) out.push_back(one);
-}
-
-ExpertParams take(const ExpertBank& call, at::TensorList list, size_t& at) {
-  ExpertParams bank;
-  bank.call = &call;
-  const size_t low = call.low_rank.size();
-  for (size_t i = 0; i < low; ++i) bank.a.push_back(list[at + i]);
-  for (size_t i = 0; i < low; ++i) bank.b.push_back(list[at + low + i]);
-  for (size_t i = 0; i < call.own.size(); ++i) bank.own.push_back(list[at + 2 * low + i]);
-  at += 2 * low + call.own.size();
-  return bank;
-}
-
 template <class Real>
 ExpertPass<Real> make_pass(const ExpertCall& call, at::TensorList list, at::ScalarType real) {
   size_t at = 0;
-  ExpertParams gate = take(call.gate, list, at), up = take(call.up, list, at), down = take(call.down, list, at);
+  GroupedParams gate = take_params(call.gate, list, at), up = take_params(call.up, list, at), down = take_params(call.down, list, at);
   return ExpertPass<Real>(call, std::move(gate), std::move(up), std::move(down), real);
 }
 
@@ -90,22 +69,14 @@ class ExpertMlp : public torch::autograd::Function<ExpertMlp> {
 }  // namespace
 
 Tensor expert_mlp(const Tensor& x_TD, const Tensor& weights_TK, ExpertCall call) {
+  HELLORA_CHECK(!call.gate.gate_NR.defined() && !call.up.gate_NR.defined() && !call.down.gate_NR.defined(), "no gates per row");
   std::vector<Tensor> params;
-  append(call.gate, params);
-  append(call.up, params);
-  append(call.down, params);
+  append_params(call.gate, params);
+  append_params(call.up, params);
+  append_params(call.down, params);
   bool grad = x_TD.requires_grad() || weights_TK.requires_grad();
   for (const Tensor& one : params) grad = grad || one.requires_grad();
   return ExpertMlp::apply(x_TD, weights_TK, at::TensorList(params), std::move(call), grad && at::GradMode::is_enabled());
-}
-
-int64_t low_rank_rows() { return low_rows; }
-
-void count_low_rank_rows(int64_t rows) { low_rows += rows; }
-
-kernels::Scratch& expert_scratch() {
-  static thread_local kernels::Scratch scratch;
-  return scratch;
 }
 
 }  // namespace hellora

@@ -7,16 +7,9 @@
 
 #include "hellora/core/rng.h"
 #include "hellora/kernels/route.h"
-#include "hellora/tensor/low_rank.h"
+#include "hellora/tensor/grouped_linear.h"
 
 namespace hellora {
-
-/// One projection of all experts, by ordinal.
-struct ExpertBank {
-  std::vector<kernels::Packed> frozen;
-  std::vector<LowRank> low_rank;  // of the first ordinals; empty: not adapted
-  std::vector<Tensor> own;        // trainable weights of the first ordinals in place of the frozen ones; empty: none
-};
 
 /// Dropout on what the low-rank parts read: one mask per (token, expert) for gate and up, one for down.
 struct ExpertDropout {
@@ -25,7 +18,7 @@ struct ExpertDropout {
 };
 
 struct ExpertCall {
-  ExpertBank gate, up, down;
+  GroupedMap gate, up, down;  // groups are ordinals; without row gates
   kernels::ExpertOrder order;
   std::vector<int64_t> sequence;    // ordinals in the order in which a token's experts are added up
   std::vector<int64_t> expert_of;   // ordinal -> expert id

@@ -11,6 +11,7 @@ struct LowRank {
   Tensor A_RI, B_OR;
   double scale = 1.0;
   Tensor gate_R = {}, out_O = {};
+  Tensor grad_O = {};  // constant: A and B see the gradient of the output times this, x sees it as it is; undefined: ones
 
   int64_t rank() const { return A_RI.size(0); }
   /// diag(out) B diag(gate), with history: the products see one factor, and gate and out get their gradients through it.

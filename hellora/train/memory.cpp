@@ -29,6 +29,24 @@ int64_t attention_values(const ModelShape& s, bool dropout) {
   return 4 * s.hidden + 4 * s.q_width() + s.o_width() + 2 * (s.latent.q_rank + s.latent.kv_rank) + s.latent.rope + dropped;
 }
 
+/// Values of rows that wait beside these where experts are composed of grouped products: h and the output y of each row, and of
+/// adapted rows gate, up and y before they are scaled; with dropout also their dropped inputs.
+double composed_values(const ModelShape& s, double rows, int64_t width, double share, bool dropout) {
+  const auto f = static_cast<double>(width), d = static_cast<double>(s.hidden);
+  return rows * (f + d + share * (2 * f + d + (dropout ? f + d : 0)));
+}
+
+/// The same of a layer, per token: its experts, and what every token passes.
+int64_t composed_values(const ModelShape& s, int64_t layer, const TrainingNeeds& needs) {
+  if (needs.composed_share <= 0) return 0;
+  const auto of = [&](double rows, int64_t width, double share) { return composed_values(s, rows, width, share, needs.dropout); };
+  const double maps = static_cast<double>(s.q_width() + s.kv_width() + s.hidden);  // q, k, v and o before they are scaled
+  const double gated = s.routed(layer) ? of(static_cast<double>(s.router.top_k), s.expert_width, needs.composed_share) +
+                                             (s.shared_width > 0 ? of(1, s.shared_width, 1) : 0)
+                                       : of(1, s.dense_width, 1);
+  return static_cast<int64_t>(maps + gated);
+}
+
 /// The widest moment of a gated MLP's backward pass: its gradients, the packed operand, and fp32 copies of bf16 activations.
 int64_t backward_peak(const ModelShape& s, int64_t rows, int64_t width, const TrainingNeeds& needs) {
   return rows * width * kFp32 * (needs.saved_bytes == kFp32 ? 3 : 5) + rows * std::max(s.hidden, 2 * width) * needs.operand_bytes * 5 / 4;
@@ -41,8 +59,8 @@ Forecast forecast_training(const ModelShape& s, const TrainingNeeds& needs) {
   int64_t waiting = 0, widest = 0, largest = 0;
   for (int64_t layer = s.layers - needs.adapted_layers; layer < s.layers; ++layer) {
     const int64_t gated = s.routed(layer) ? k * s.expert_width + s.shared_width : s.dense_width;
-    const int64_t own =
-        needs.saved_bytes * (attention_values(s, needs.dropout) + 2 * gated) + (s.routed(layer) ? kFp32 * 4 * s.experts : 0);
+    const int64_t own = needs.saved_bytes * (attention_values(s, needs.dropout) + 2 * gated + composed_values(s, layer, needs)) +
+                        (s.routed(layer) ? kFp32 * 4 * s.experts : 0);
     largest = std::max(largest, own);
     waiting += needs.recompute ? s.hidden * kFp32 : own;
     const int64_t peak = s.routed(layer)

@@ -28,6 +28,7 @@ struct TrainingNeeds {
   int64_t adapted_layers = 0;  // from the lowest adapted one up
   int64_t saved_bytes = 4;     // per saved activation
   int64_t operand_bytes = 4;   // per element that enters a product
+  double composed_share = 0;   // of the routed rows that an adapter takes, where experts are composed of grouped products
   bool dropout = false;
   bool recompute = false;
 };

@@ -11,7 +11,7 @@ inline Tensor plain_apply(const Adapter& adapter, size_t m, const Tensor& x_NI, 
   const Part what = adapter.part(m);
   if (const auto* own = std::get_if<OwnWeight>(&what)) return at::matmul(x_NI, own->w.t());
   const auto* part = std::get_if<LowRank>(&what);
-  HELLORA_CHECK(part != nullptr, "a general part is its own oracle");
+  HELLORA_CHECK(part != nullptr, "a scaled or general part is its own oracle");
   Tensor u_NR = at::matmul(x_NI, part->A_RI.t());
   if (part->gate_R.defined()) u_NR = u_NR * part->gate_R;
   Tensor change = at::matmul(u_NR, part->B_OR.t()) * part->scale;

@@ -120,7 +120,7 @@ TEST(Full, TakesTheBaseAndReplacesIt) {
   const Tensor frozen = at::zeros({4, 6}, at::TensorOptions(at::kFloat));
   FrozenWeights arena;
   const kernels::Packed zero = arena.add(frozen, kernels::WeightType::f32), same = arena.add(base, kernels::WeightType::f32);
-  EXPECT_TRUE(same_bytes(adapted_linear(x_NI, {}, {zero, set.find(0, Slot::q)}, {}), adapted_linear(x_NI, {}, {same}, {})));
+  EXPECT_TRUE(same_bytes(adapted_linear(x_NI, {}, {zero, set.find(0, Slot::q)}, {}), adapted_linear(x_NI, {}, {same, nullptr}, {})));
   EXPECT_TRUE(same_bytes(set.find(0, Slot::q)->adapted_rows(frozen, 0, 0), base));
 }
 

@@ -124,6 +124,67 @@ TEST(MoeBlock, GeneralPartsAreAppliedByTheAdapterItself) {
   }
 }
 
+/// Low-rank parts whose outputs are scaled together with the base's, as the engine takes them or by plain operators on the weight.
+class OutputsScaled : public Adapter {
+ public:
+  OutputsScaled(const Adapter& inner, int64_t out, uint64_t seed, bool by_hand)
+      : Adapter(Site{0, Slot::gate, 0, 0, {}}), inner_(inner), by_hand_(by_hand) {
+    for (uint64_t m = 0; m < 2; ++m) q_O.push_back(random_leaf({out}, seed + m));
+  }
+  Part part(size_t m) const override {
+    if (by_hand_) return General{};
+    return Scaled{low_rank_part(inner_, m), [this, m](const kernels::Packed&) { return q_O[m]; }};
+  }
+  Tensor apply(const BaseCall& call, size_t m) const override {
+    const Tensor x_low = call.x_low_NI.defined() ? call.x_low_NI : call.x_NI, base_of_low = at::matmul(x_low, dense(call.frozen).t());
+    return call.y_NO - base_of_low + q_O[m] * plain_apply(inner_, m, x_low, base_of_low);
+  }
+  std::vector<Tensor> q_O;
+
+ private:
+  const Adapter& inner_;
+  bool by_hand_;
+};
+
+TEST(MoeBlock, ScaledOutputsEqualPlainOperators) {
+  for (const StepContext& context : {StepContext{}, StepContext{true, 0.4, 17, 1, 2, 3}}) {
+    for (int which = 1; which < 8; ++which) {  // any of the projections may be scaled, beside low-rank ones
+      std::vector<std::vector<Tensor>> seen;
+      for (const bool by_hand : {false, true}) {
+        Block b = make_block({}, 14);
+        const OutputsScaled gate(*b.adapters.gate, 6, 50, by_hand), up(*b.adapters.up, 6, 60, by_hand),
+            down(*b.adapters.down, 8, 70, by_hand);
+        if ((which & 1) != 0) b.adapters.gate = &gate;
+        if ((which & 2) != 0) b.adapters.up = &up;
+        if ((which & 4) != 0) b.adapters.down = &down;
+        const Tensor out = b.out(context);
+        std::vector<Tensor> leaves = b.leaves();
+        for (const OutputsScaled* one : {&gate, &up, &down}) leaves.insert(leaves.end(), one->q_O.begin(), one->q_O.end());
+        seen.push_back(gradients(out, random_tensor(out.sizes(), 98), leaves));
+        seen.back().push_back(out);
+      }
+      for (size_t i = 0; i < seen[0].size(); ++i) EXPECT_TRUE(close_to(seen[0][i], seen[1][i], kSameMath64 * 10)) << which << " " << i;
+    }
+  }
+}
+
+TEST(MoeBlock, ScaledOutputsHaveTheSameBytesForAnyThreads) {
+  BlockSizes sizes;
+  sizes.tokens = 200;
+  Block b = make_block(sizes, 15);
+  const OutputsScaled gate(*b.adapters.gate, 6, 50, false), down(*b.adapters.down, 8, 70, false);
+  b.adapters.gate = &gate;
+  b.adapters.down = &down;
+  std::vector<Tensor> leaves = b.leaves();
+  for (const OutputsScaled* one : {&gate, &down}) leaves.insert(leaves.end(), one->q_O.begin(), one->q_O.end());
+  expect_same_for_any_threads([&] {
+    const Tensor out = b.out({true, 0.4, 17, 1, 2, 3});
+    auto all = gradients(out, random_tensor(out.sizes(), 98), leaves);
+    all.push_back(out);
+    return all;
+  });
+}
+
 void expect_right(const BlockSizes& sizes, uint64_t seed) {
   const Block b = make_block(sizes, seed);
   if (sizes.method == "lora") {
