@@ -5,12 +5,12 @@
 
 namespace hellora {
 
-extern const Method kAdaLora, kAllora, kDora, kFull, kGlad, kLora, kLoraFa, kLoraSb, kLoraXs, kLori, kNola, kPissa, kRandLora, kRsLora,
-    kS2Lora, kSora, kVera;
+extern const Method kAdaLora, kAllora, kDora, kFull, kGlad, kHira, kLora, kLoraFa, kLoraSb, kLoraXs, kLori, kNola, kPissa, kRandLora,
+    kRsLora, kS2Lora, kSora, kVera;
 
 std::span<const Method> methods() {
   static const std::vector<Method> table = {kLora, kRsLora, kLori,   kDora,     kLoraFa, kVera,   kAdaLora, kPissa, kSora,
-                                            kNola, kLoraXs, kLoraSb, kRandLora, kS2Lora, kAllora, kGlad,    kFull};
+                                            kNola, kLoraXs, kLoraSb, kRandLora, kS2Lora, kAllora, kGlad,    kHira,  kFull};
   return table;
 }
 

@@ -101,7 +101,7 @@ def check_used(model, folder):
     with safe_open(f"{folder}/adapter_model.safetensors", "pt") as file:
         stored = sum(float(file.get_tensor(key).double().square().sum()) for key in file.keys())
     tensors = [*model.named_parameters(), *model.named_buffers()]  # one that is shared comes once
-    loaded = sum(float(one.double().square().sum()) for name, one in tensors if re.search(r"\.(lora|vera|randlora)_", name))
+    loaded = sum(float(one.double().square().sum()) for name, one in tensors if re.search(r"\.(lora|vera|randlora|hira)_", name))
     if abs(stored - loaded) > 1e-5 * stored:
         raise Refused(f"adapter: the sum of squares is {stored} in the file and {loaded} in the model")
 

@@ -133,7 +133,7 @@ PLAN
 }
 
 # Methods whose native folder PEFT reads as a type of its own, or as a LoRA of another kind.
-methods="dora vera adalora randlora"
+methods="dora vera adalora randlora hira"
 
 train_methods() {
   local method plan=select.plan=$work/plan_methods.json
@@ -149,6 +149,7 @@ PLAN
     check "train: $method, attention only" train "$method.attention" select.policy=all adapter.method="$method" adapter.rank=4 "adapter.targets=q k v o"
   done
   check "train: dora, experts of different rank" train dora.ranks select.plan=$work/plan.json adapter.method=dora adapter.alpha=16 "adapter.targets=q gate up down"
+  check "train: hira, experts of different rank" train hira.ranks select.plan=$work/plan.json adapter.method=hira "adapter.targets=q gate up down"
   check "train: adalora, experts of different rank" train adalora.ranks select.plan=$work/plan.json adapter.method=adalora "adapter.targets=gate up down"
   check "train: randlora, the paper's pairing" train randlora.paper $plan adapter.method=randlora adapter.randlora.pairing=paper adapter.rank=4 "adapter.targets=gate up down"
 }
@@ -212,7 +213,7 @@ write_case() {  # name, model, adapter, exports
 
 write_methods() {
   local method
-  for method in $methods dora.ranks; do
+  for method in $methods dora.ranks hira.ranks; do
     check "$method: hellora forward" forward --model $work/tiny --adapter $work/"$method"/adapter --out $work/"$method".safetensors
     job v4 $work/"$method".native.v4 $work/tiny $work/"$method"/adapter
   done
@@ -227,7 +228,7 @@ write_methods() {
 
 compare_methods() {
   local method
-  for method in $methods dora.ranks; do
+  for method in $methods dora.ranks hira.ranks; do
     check "$method: the adapter matters" compare effect $work/tiny.safetensors $work/"$method".safetensors
     check "$method: native, PEFT on v4" compare logits $work/"$method".safetensors $work/"$method".native.v4.safetensors
   done

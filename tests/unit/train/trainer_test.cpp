@@ -97,6 +97,25 @@ TEST(Trainer, SeedAndPhaseMatter) {
   EXPECT_FALSE(same_bytes(trained(1, 1, 0), trained(2, 1, 0)));  // another order of examples
 }
 
+/// Adam's first step is the learning rate in each direction, whatever the gradient's size: moments of the phase before would show.
+TEST(Trainer, APhaseBeginsWithFreshMoments) {
+  AdapterConfig config = tiny_config();
+  config.method = "lori";  // 5 dense steps, then B begins at zero again
+  Fields fields;
+  fields.add(adapter_fields(&config));
+  fields.set_text("adapter.lori.dense_share", "0.84", "test");
+  fields.set_text("adapter.lori.sparsity", "0.5", "test");
+  TinyRun run(config);
+  run.job.config.schedule = "constant";
+  run.job.config.warmup_ratio = 0;
+  run.go();
+  const Tensor moved = run.adapters->flat_param().detach().abs();
+  const Tensor learned = moved.masked_select(moved > 0);
+  EXPECT_GT(learned.numel(), 100);
+  EXPECT_TRUE(close_to(learned.max(), at::full({}, 1e-2, learned.options()), 1e-4));
+  EXPECT_TRUE(close_to(learned.median(), at::full({}, 1e-2, learned.options()), 1e-3));
+}
+
 TEST(Trainer, ANonFiniteStepIsRefusedAndNotApplied) {
   TinyRun run;
   const TempFolder folder;
