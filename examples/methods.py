@@ -23,7 +23,7 @@ OWN = {"allora": ["adapter.dropout=0"]}  # it has none
 
 def known(program):
     rows = json.loads(subprocess.run([program, "methods", "--json"], capture_output=True, text=True, check=True).stdout)["rows"]
-    return [row["method"] for row in rows if row["result"] == "adapter"]
+    return [row["method"] for row in rows if row["result"] == "adapter" and not row["needs"]]
 
 
 def collect(options):
@@ -55,7 +55,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=os.environ.get("HELLORA") or "build/release/bin/hellora", help="default: $HELLORA, or build/release/bin/hellora")
     parser.add_argument("--config", type=pathlib.Path, default=pathlib.Path("examples/quickstart.yaml"))
-    parser.add_argument("--methods", nargs="+", metavar="NAME", help="default: all that make an adapter")
+    parser.add_argument("--methods", nargs="+", metavar="NAME", help="default: all that make an adapter and need no data of their own")
     parser.add_argument("--seeds", type=compare.positive, default=5, metavar="N", help="seeds 1 to N (default 5)")
     parser.add_argument("--steps", type=compare.positive, help="default: as the configuration says")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings of every run")

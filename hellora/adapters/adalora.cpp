@@ -100,7 +100,7 @@ class Allocation : public StepHooks {
   }
 
   /// orthogonality · mean over all A and B of ‖A Aᵀ − I‖, ‖Bᵀ B − I‖
-  double regularise() override {
+  double regularise(int64_t) override {
     if (settings_.orthogonality == 0) return 0;
     double sum = 0;
     const double weight = settings_.orthogonality / static_cast<double>(2 * triples_.size());

@@ -38,9 +38,26 @@ bool of_another_method(const AdapterConfig& config, std::string_view key) {
   });
 }
 
+namespace {
+
+/// Another spelling of a method becomes its name; what is no method stays for find_method to refuse.
+Field method_field(std::string* value) {
+  Field field = text_field("adapter.method", value, "how to adapt: see `hellora methods`");
+  const auto set = field.set;
+  field.set = [=](std::span<const std::string> values, const std::string& where) {
+    set(values, where);
+    for (const Method& one : methods()) {
+      if (!one.also.empty() && one.also == *value) *value = one.name;
+    }
+  };
+  return field;
+}
+
+}  // namespace
+
 std::vector<Field> adapter_fields(AdapterConfig* config) {
   std::vector<Field> fields = {
-      text_field("adapter.method", &config->method, "how to adapt: see `hellora methods`"),
+      method_field(&config->method),
       int_field("adapter.rank", &config->rank, 1, 65536, "rank of every low-rank pair"),
       double_field("adapter.alpha", &config->alpha, 0, 1e6, "scale is alpha / rank"),
       double_field("adapter.dropout", &config->dropout, 0, 0.99, "dropout on adapter inputs while training"),

@@ -107,6 +107,9 @@ struct Method {
   bool pairs = false;            // the folder is a plain LoRA's: one pair per module, or fused
   /// Keys of adapter_config.json that a plain LoRA's lacks; false where PEFT would compute something else by these settings.
   bool (*peft_keys)(const AdapterSet& adapters, Json* file) = nullptr;
+  std::string_view also{};       // another spelling of the name, which adapter.method takes too
+  bool needs_forget = false;     // it learns from a second stream of rows, data.forget (StepHooks::forget_weights)
+  bool has_prototypes = false;   // its hooks ask for prototypes of both streams
   bool needs_gradients = false;  // it starts from the first gradients of the weights: BaseWeight is asked for NAME.grad too
   /// Every tensor. The order is that of their initial values, which may read those before them.
   std::vector<ParamSpec> (*params)(std::span<const Site> sites, const AdapterConfig& config) = nullptr;
@@ -123,7 +126,7 @@ struct Method {
 };
 
 std::span<const Method> methods();
-/// ConfigError names the nearest known method.
+/// By its name or the other spelling. ConfigError names the nearest known method.
 const Method& find_method(const std::string& name);
 
 bool is_low_rank(const Part& part);

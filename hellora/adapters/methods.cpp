@@ -5,19 +5,19 @@
 
 namespace hellora {
 
-extern const Method kAdaLora, kAllora, kDora, kFull, kGlad, kHira, kLora, kLoraFa, kLoraSb, kLoraXs, kLori, kNola, kPissa, kRandLora,
-    kRsLora, kS2Lora, kSora, kVera;
+extern const Method kAdaLora, kAllora, kDora, kFull, kGlad, kGsLora, kGsLoraPp, kHira, kLora, kLoraFa, kLoraSb, kLoraXs, kLori, kNola,
+    kPissa, kRandLora, kRsLora, kS2Lora, kSora, kVera;
 
 std::span<const Method> methods() {
-  static const std::vector<Method> table = {kLora, kRsLora, kLori,   kDora,     kLoraFa, kVera,   kAdaLora, kPissa, kSora,
-                                            kNola, kLoraXs, kLoraSb, kRandLora, kS2Lora, kAllora, kGlad,    kHira,  kFull};
+  static const std::vector<Method> table = {kLora,   kRsLora, kLori,     kDora,   kLoraFa, kVera, kAdaLora, kPissa,    kSora, kNola,
+                                            kLoraXs, kLoraSb, kRandLora, kS2Lora, kAllora, kGlad, kGsLora,  kGsLoraPp, kHira, kFull};
   return table;
 }
 
 const Method& find_method(const std::string& name) {
   std::vector<std::string> names;
   for (const Method& method : methods()) {
-    if (method.name == name) return method;
+    if (method.name == name || (!method.also.empty() && method.also == name)) return method;
     names.emplace_back(method.name);
   }
   const std::string near = nearest_name(name, names);

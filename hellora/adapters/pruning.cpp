@@ -17,7 +17,7 @@ class Pruning : public StepHooks {
     }
   }
 
-  double regularise() override {
+  double regularise(int64_t) override {
     if (settings_.l1 == 0) return 0;
     const double weight = settings_.l1 / static_cast<double>(count_);
     double sum = 0;

@@ -115,6 +115,7 @@ Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& c
   job.decoder = &decoder;
   job.adapters = &adapters;
   job.data = &data;
+  if (adapters.method().needs_forget) job.forget = &data;
   job.config.max_steps = o.steps + 1;
   job.config.gradient_checkpointing = o.checkpointing;
   job.packing = {rows * length, true, length};

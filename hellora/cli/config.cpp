@@ -54,12 +54,14 @@ class ConfigCommand : public Command {
   int check_file(bool json) const {
     RunConfig config;
     load_config(&config, check_, words_);
-    find_method(config.adapter.method);
+    check_forget(config);
     for (const std::string& name : config.exports) {
       if (name != "merged") find_export(name);
     }
-    for (const std::string& file : config.data.train) {
-      if (!path_exists(file)) throw DataError("data.train: there is no file " + printable(file));
+    for (const auto& [key, files] : {std::pair{"data.train", &config.data.train}, std::pair{"data.forget", &config.data.forget}}) {
+      for (const std::string& file : *files) {
+        if (!path_exists(file)) throw DataError(std::string(key) + ": there is no file " + printable(file));
+      }
     }
     if (!config.model.empty()) check_for_model(config);
     for (const auto& [key, empty] : {std::pair{"model", config.model.empty()}, std::pair{"data.train", config.data.train.empty()}}) {

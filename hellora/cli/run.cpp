@@ -45,6 +45,10 @@ std::string summary_table(const TrainOutcome& outcome, const Plan& plan) {
     rows.push_back({"evaluation loss before", fixed(outcome.loss_before, 4)});
     rows.push_back({"evaluation loss after", fixed(outcome.loss_after, 4)});
   }
+  if (s.contains("forget")) {
+    rows.push_back({"loss on data.forget before", fixed(s["forget"]["loss_before"].get<double>(), 4)});
+    rows.push_back({"loss on data.forget after", fixed(s["forget"]["loss_after"].get<double>(), 4)});
+  }
   rows.push_back({"trainable parameters", with_commas(outcome.trainable)});
   rows.push_back({"  with all experts", with_commas(outcome.trainable_all_experts)});
   rows.push_back({"  raw ratio", percent(s["ratio_raw"].get<double>(), 2)});

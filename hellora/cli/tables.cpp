@@ -18,10 +18,10 @@ namespace {
 using Rows = std::vector<std::vector<std::string>>;  // the first row holds the column names
 
 Rows method_rows() {
-  Rows rows = {{"method", "result", "summary", "source", "held against"}};
+  Rows rows = {{"method", "result", "summary", "source", "held against", "needs"}};
   for (const Method& one : methods()) {
     rows.push_back({std::string(one.name), one.makes_adapter ? "adapter" : "model", std::string(one.summary), std::string(one.source),
-                    std::string(one.status)});
+                    std::string(one.status), one.needs_forget ? "data.forget" : ""});
   }
   return rows;
 }

@@ -100,6 +100,9 @@ std::vector<Field> data_fields(DataConfig* config) {
                                  "files of records to train on: JSON Lines or a JSON array, plain or packed with gzip or zstd")),
       weights_field(&config->weights),
       free_on_resume(eval_field(&config->eval)),
+      free_on_resume(files_field("data.forget", &config->forget,
+                                 "files of records whose loss is pushed up instead, read like data.train; for methods that unlearn "
+                                 "(gs_lora, gs_lora_pp)")),
       free_on_resume(choice_field("data.format", &config->format, formats, "how a record becomes text; auto decides by its keys")),
       int_field("data.max_length", &config->max_length, 2, 1 << 20, "tokens of the longest example"),
       choice_field("data.too_long", &config->too_long, {"skip", "truncate", "error"}, "what happens to longer examples"),

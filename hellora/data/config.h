@@ -8,7 +8,7 @@
 namespace hellora {
 
 struct DataConfig {
-  std::vector<std::string> train, eval;
+  std::vector<std::string> train, eval, forget;
   std::vector<double> weights;  // of data.train's files; empty: 1 each
   std::string format = "auto";
   int64_t max_length = 512;

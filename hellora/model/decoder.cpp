@@ -179,8 +179,12 @@ Tensor Decoder::last_layer(const Tensor& h_TD, const Batch& batch, const RopeAng
   return h_ND + with_shared(out, inner, layer, forward, rows);
 }
 
+Tensor Decoder::final_hidden(const Tensor& h_ND) const {
+  return rms_norm(h_ND, effective_weight(weights_.final_norm_D, final_norm_), shape_.rms_eps, compute_);
+}
+
 Tensor Decoder::logits(const Tensor& h_ND, const StepContext& context, const Tensor& row_N) const {
-  const Tensor normed = rms_norm(h_ND, effective_weight(weights_.final_norm_D, final_norm_), shape_.rms_eps, compute_);
+  const Tensor normed = final_hidden(h_ND);
   const Tensor low = lm_head_ != nullptr ? adapter_input(normed, context, -1, Slot::lm_head, row_N) : Tensor();
   // Tied embeddings that are trained in full act in both places.
   const bool tied =

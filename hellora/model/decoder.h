@@ -34,6 +34,8 @@ class Decoder {
 
   /// Residual stream after the last layer, (T, D), before the final norm; or only the rows forward.needed_N of it.
   Tensor hidden(const Batch& batch, const Forward& forward) const;
+  /// Rows of that stream after the final norm: what the head reads.
+  Tensor final_hidden(const Tensor& h_ND) const;
   /// Logits (N, V) of rows of that stream: final norm, then the head. `row_N` (int64) names each row for dropout masks.
   Tensor logits(const Tensor& h_ND, const StepContext& context, const Tensor& row_N = {}) const;
 

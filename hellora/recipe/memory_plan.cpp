@@ -5,6 +5,7 @@
 #include "hellora/model/count.h"
 #include "hellora/recipe/profile_run.h"
 #include "hellora/select/policy.h"
+#include "hellora/train/prototypes.h"
 
 namespace hellora {
 namespace {
@@ -27,6 +28,7 @@ TrainingNeeds training_needs(const RunConfig& config, const ModelShape& shape, c
           elements.trained,
           elements.frozen,
           method.step_bytes,
+          method.has_prototypes ? Prototypes::bytes(shape.hidden) : 0,
           tokens,
           layers,
           config.compute.saved == "bf16" ? 2 : 4,

@@ -1,5 +1,6 @@
 #include "hellora/recipe/run_config.h"
 
+#include "hellora/adapters/method.h"
 #include "hellora/core/error.h"
 #include "hellora/core/text.h"
 #include "hellora/io/yaml.h"
@@ -68,6 +69,18 @@ std::string config_yaml(RunConfig* config) {
     out += (head.empty() ? "" : "  ") + field.key.substr(dot == std::string::npos ? 0 : dot + 1) + ": " + yaml_value(field) + "\n";
   }
   return out;
+}
+
+void check_forget(const RunConfig& config) {
+  const Method& method = find_method(config.adapter.method);
+  if (method.needs_forget == !config.data.forget.empty()) return;
+  std::string text = "data.forget: adapter.method " + config.adapter.method;
+  if (method.needs_forget) throw ConfigError(text += " unlearns the rows of data.forget, which is empty; expected JSON Lines files");
+  std::vector<std::string> names;
+  for (const Method& one : methods()) {
+    if (one.needs_forget) names.emplace_back(one.name);
+  }
+  throw ConfigError(text += " has no use for it; leave it out, or take one of " + join(names, ", "));
 }
 
 void require_key(const RunConfig&, const std::string& key, bool present) {

@@ -39,6 +39,9 @@ void load_config(RunConfig* config, const Path& file, const std::vector<std::str
 /// The resolved configuration as YAML, every key on its own line under its section.
 std::string config_yaml(RunConfig* config);
 
+/// ConfigError where the method needs data.forget and there is none, or has no use for one that is given.
+void check_forget(const RunConfig& config);
+
 /// ConfigError when a key that a command needs is empty.
 void require_key(const RunConfig& config, const std::string& key, bool present);
 

@@ -19,20 +19,22 @@ void warn_beyond_positions(const Dataset& data, const ModelShape& shape) {
 
 }  // namespace
 
-RunData load_run_data(const RunConfig& config, const Workspace& space, bool with_eval) {
-  RunData out{load_rows(config.data.train, config.data, space, config.model), std::nullopt};
+RunData load_run_data(const RunConfig& config, const Workspace& space, bool whole) {
+  RunData out{load_rows(config.data.train, config.data, space, config.model), {}, {}};
   const std::optional<EvalShare> share = eval_share(config.data.eval);
   const std::vector<std::string> files = eval_files(config.data.eval);
   if (share) {
     Dataset kept = split_off(out.train, *share, static_cast<uint64_t>(config.seed));
-    if (with_eval) out.eval = std::move(kept);
-  } else if (with_eval && !files.empty()) {
+    if (whole) out.eval = std::move(kept);
+  } else if (whole && !files.empty()) {
     out.eval = load_rows(files, config.data, space, config.model);
   }
+  if (whole && !config.data.forget.empty()) out.forget = load_rows(config.data.forget, config.data, space, config.model);
   set_weights(out.train, config.data.weights);
   log_info("training data: " + describe(out.train));
   warn_beyond_positions(out.train, space.decoder->shape());
   if (out.eval) log_info("evaluation data: " + describe(*out.eval) + (share ? ", kept from the training data" : ""));
+  if (out.forget) log_info("data to forget: " + describe(*out.forget));
   return out;
 }
 

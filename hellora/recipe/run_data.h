@@ -9,11 +9,11 @@ namespace hellora {
 
 struct RunData {
   Dataset train;
-  std::optional<Dataset> eval;
+  std::optional<Dataset> eval, forget;
 };
 
-/// Reads data.train with its weights, and data.eval: files, or a part of the training rows that is taken out of them. Logs what was read.
-/// `with_eval` is false where only the training rows are wanted: they are the same ones.
-RunData load_run_data(const RunConfig& config, const Workspace& space, bool with_eval = true);
+/// Reads data.train with its weights, data.eval (files, or a part of the training rows that is taken out of them) and data.forget. Logs
+/// what was read. `whole` is false where only the training rows are wanted: they are the same ones.
+RunData load_run_data(const RunConfig& config, const Workspace& space, bool whole = true);
 
 }  // namespace hellora

@@ -28,7 +28,7 @@ RunWork work_of(const RunConfig& config, const RunForecast& f, bool profiles) {
   const int64_t between =
       config.train.eval_steps > 0 && f.eval_rows > 0 ? std::max<int64_t>(0, work.steps - 1) / config.train.eval_steps : 0;
   const int64_t each = f.eval_rows > 0 ? f.eval_tokens : std::min(HotDrift::kProbeTokens, f.tokens);
-  work.forward_tokens = (2 + between) * each;
+  work.forward_tokens = (2 + between) * each + 2 * f.forget_tokens;
   if (profiles) (config.select.mode == "base" ? work.forward_tokens : work.warmup_tokens) += profile_tokens(config.select, f.tokens);
   work.recompute = config.train.gradient_checkpointing;
   return work;
@@ -36,14 +36,19 @@ RunWork work_of(const RunConfig& config, const RunForecast& f, bool profiles) {
 
 }  // namespace
 
-RunForecast forecast_whole_run(const RunConfig& config, const Workspace& space, const Dataset& train, const Dataset* eval, bool profiles,
-                               int64_t steps_done) {
+RunForecast forecast_whole_run(const RunConfig& config, const Workspace& space, const RunRows& rows, bool profiles, int64_t steps_done) {
+  const Dataset& train = *rows.train;
   const PackingRule rule = packing_rule(config);
   RunForecast f;
   f.rows = static_cast<int64_t>(train.examples.size());
   f.tokens = train.tokens();
-  if (eval != nullptr) f.eval_rows = static_cast<int64_t>(eval->examples.size());
-  if (eval != nullptr) f.eval_tokens = eval->tokens();
+  const auto count = [](const Dataset* data, int64_t* number, int64_t* tokens) {
+    if (data == nullptr) return;
+    *number = static_cast<int64_t>(data->examples.size());
+    *tokens = data->tokens();
+  };
+  count(rows.eval, &f.eval_rows, &f.eval_tokens);
+  count(rows.forget, &f.forget_rows, &f.forget_tokens);
   TrainJob job;
   job.data = &train;
   job.config = config.train;
@@ -51,10 +56,14 @@ RunForecast forecast_whole_run(const RunConfig& config, const Workspace& space, 
   job.seed = static_cast<uint64_t>(config.seed);
   f.steps = total_steps(job);
   f.steps_done = steps_done;
-  f.steps_per_epoch = up(static_cast<int64_t>(epoch_batches(train, rule, job.seed, 0).size()), config.train.grad_accumulation);
+  const auto epoch_steps = [&](const Dataset& data) {
+    return up(static_cast<int64_t>(epoch_batches(data, rule, job.seed, 0).size()), config.train.grad_accumulation);
+  };
+  f.steps_per_epoch = epoch_steps(train);
   f.trainable = most_elements(config, space.decoder->shape()).trained;
   f.memory = forecast_most(config, space.decoder->shape());
   f.work = work_of(config, f, profiles);
+  if (rows.forget != nullptr) f.work.forget_tokens = f.forget_tokens / std::max<int64_t>(1, epoch_steps(*rows.forget));
   f.time = forecast_time(time_forward(*space.decoder, train, rule), f.work);
   return f;
 }
@@ -67,6 +76,7 @@ std::string forecast_line(const RunForecast& f) {
 std::string forecast_table(const RunForecast& f) {
   std::vector<std::vector<std::string>> rows = {{"training rows / tokens", with_commas(f.rows) + " / " + with_commas(f.tokens)}};
   if (f.eval_rows > 0) rows.push_back({"evaluation rows / tokens", with_commas(f.eval_rows) + " / " + with_commas(f.eval_tokens)});
+  if (f.forget_rows > 0) rows.push_back({"rows / tokens to forget", with_commas(f.forget_rows) + " / " + with_commas(f.forget_tokens)});
   rows.push_back({"steps", with_commas(f.steps) + (f.steps_done > 0 ? " (" + with_commas(f.steps_done) + " are done)" : "")});
   rows.push_back({"steps per epoch", with_commas(f.steps_per_epoch)});
   rows.push_back({"tokens per step", with_commas(f.work.step_tokens)});
@@ -77,17 +87,21 @@ std::string forecast_table(const RunForecast& f) {
 }
 
 Json forecast_json(const RunForecast& f) {
-  return Json{{"rows", f.rows},
-              {"tokens", f.tokens},
-              {"eval_rows", f.eval_rows},
-              {"eval_tokens", f.eval_tokens},
-              {"steps", f.steps},
-              {"steps_done", f.steps_done},
-              {"steps_per_epoch", f.steps_per_epoch},
-              {"tokens_per_step", f.work.step_tokens},
-              {"trainable", f.trainable},
-              {"forecast_rss_bytes", f.memory.total()},
-              {"forecast_seconds", {f.time.low, f.time.high}}};
+  Json json{{"rows", f.rows},
+            {"tokens", f.tokens},
+            {"eval_rows", f.eval_rows},
+            {"eval_tokens", f.eval_tokens},
+            {"steps", f.steps},
+            {"steps_done", f.steps_done},
+            {"steps_per_epoch", f.steps_per_epoch},
+            {"tokens_per_step", f.work.step_tokens},
+            {"trainable", f.trainable},
+            {"forecast_rss_bytes", f.memory.total()},
+            {"forecast_seconds", {f.time.low, f.time.high}}};
+  if (f.forget_rows == 0) return json;
+  json["forget_rows"] = f.forget_rows;
+  json["forget_tokens"] = f.forget_tokens;
+  return json;
 }
 
 int print_forecast(const RunForecast& forecast, bool json) {

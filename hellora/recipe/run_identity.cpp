@@ -22,10 +22,11 @@ Json run_settings(RunConfig* config, const ModelShape& shape) {
   return settings;
 }
 
-Json run_identity(RunConfig* config, const Decoder& decoder, const Dataset& train, const Plan& plan) {
+Json run_identity(RunConfig* config, const Decoder& decoder, const Dataset& train, const Dataset* forget, const Plan& plan) {
   Json identity = run_settings(config, decoder.shape());
   identity["model"] = "hash " + model_hash(decoder);
   identity["data.train"] = "hash " + hex64(train.hash);
+  if (forget != nullptr) identity["data.forget"] = "hash " + hex64(forget->hash);
   identity["select.plan"] =
       "hash " + hex64(hash_string(dump_json(plan_to_json(plan)["layers"]) + (plan.base_rank > 0 ? std::to_string(plan.base_rank) : "")));
   return identity;

@@ -12,7 +12,7 @@ namespace hellora {
 /// one that was given is compared itself.
 Json run_settings(RunConfig* config, const ModelShape& shape);
 
-/// What a checkpoint must agree on: run_settings, and hashes of model, data and plan.
-Json run_identity(RunConfig* config, const Decoder& decoder, const Dataset& train, const Plan& plan);
+/// What a checkpoint must agree on: run_settings, and hashes of model, data and plan. `forget` is null without data.forget.
+Json run_identity(RunConfig* config, const Decoder& decoder, const Dataset& train, const Dataset* forget, const Plan& plan);
 
 }  // namespace hellora

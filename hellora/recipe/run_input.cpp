@@ -49,6 +49,7 @@ void refuse_input_inside(const RunConfig& config, const RunStart& start) {
   refuse("model", config.model);
   for (const std::string& file : config.data.train) refuse("data.train", file);
   for (const std::string& file : eval_files(config.data.eval)) refuse("data.eval", file);
+  for (const std::string& file : config.data.forget) refuse("data.forget", file);
   refuse("select.plan", config.select.plan);
   if (is_file(config.data.chat_template)) refuse("data.chat_template", config.data.chat_template);
   if (start.resumed) refuse("--resume", (start.resumed->checkpoint.empty() ? start.resumed->folder : start.resumed->checkpoint).string());
@@ -87,6 +88,7 @@ void load_data(const RunConfig& config, Prepared& out) {
   RunData data = load_run_data(config, out.space);
   out.train = std::move(data.train);
   out.eval = std::move(data.eval);
+  out.forget = std::move(data.forget);
 }
 
 /// From here on the run writes, and a signal saves.
@@ -102,6 +104,7 @@ Prepared prepare_training(RunConfig* config, const RunStart& start) {
   stop_at_once(true);
   check_exports(config->exports);
   check_evaluation(*config);
+  check_forget(*config);
   refuse_idle(config->train);
   refuse_input_inside(*config, start);
   Prepared out;
@@ -121,14 +124,15 @@ Prepared prepare_training(RunConfig* config, const RunStart& start) {
   const bool profiles = !keeps_plan && takes_profile(*config, shape);
   if (!profiles) out.plan = keeps_plan ? read_plan(before / "plan.json") : make_plan(*config, *out.space.decoder, nullptr);
   check_settings(*config, shape, profiles ? all_experts(shape) : out.plan, profiles);
-  if (!profiles) out.identity = run_identity(config, *out.space.decoder, out.train, out.plan);
+  if (!profiles) out.identity = run_identity(config, *out.space.decoder, out.train, out.to_forget(), out.plan);
   if (out.resume.empty() && !before.empty()) check_beginning(config, shape, before);
   if (!out.resume.empty()) {
     if (profiles) throw StateError(out.resume.string() + ": plan.json of its run is missing; select.plan=FILE names one");
     if (out.folder) check_resumed(out, *config);
   }
   const int64_t steps_done = out.resume.empty() ? 0 : read_checkpoint_state(out.resume).cursor.step;
-  out.forecast = forecast_whole_run(*config, out.space, out.train, out.eval ? &*out.eval : nullptr, profiles, steps_done);
+  out.forecast =
+      forecast_whole_run(*config, out.space, {&out.train, out.eval ? &*out.eval : nullptr, out.to_forget()}, profiles, steps_done);
   if (start.dry_run) return out;
   log_info("forecast: " + forecast_line(out.forecast));
   // Nothing is written, and nothing of an older run removed, before the input is known to be good.
@@ -138,7 +142,7 @@ Prepared prepare_training(RunConfig* config, const RunStart& start) {
     out.profile = out.time.measure("profile", [&] { return take_profile(*config, out.space, out.train, out.resume_command); });
     write_profile(folder / "profile.json", *out.profile);
     out.plan = make_plan(*config, *out.space.decoder, &*out.profile);
-    out.identity = run_identity(config, *out.space.decoder, out.train, out.plan);
+    out.identity = run_identity(config, *out.space.decoder, out.train, out.to_forget(), out.plan);
   }
   if (!path_exists(folder / "plan.json")) write_plan(folder / "plan.json", out.plan);
   return out;

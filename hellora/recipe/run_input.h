@@ -14,7 +14,7 @@ struct Prepared {
   std::unique_ptr<RunFolder> folder;  // held until the run ends
   Workspace space;
   Dataset train;
-  std::optional<Dataset> eval;
+  std::optional<Dataset> eval, forget;
   std::optional<Profile> profile;  // when one was taken
   Plan plan;
   Path resume;  // a checkpoint, or empty
@@ -22,6 +22,7 @@ struct Prepared {
   std::string resume_command;
   RunForecast forecast;
   TimeSpent time;
+  const Dataset* to_forget() const { return forget ? &*forget : nullptr; }
 };
 
 /// Takes the output folder, loads model and data, makes profile and plan; writes config.yaml, profile.json and plan.json into the

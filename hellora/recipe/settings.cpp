@@ -14,7 +14,8 @@
 namespace hellora {
 namespace {
 
-constexpr auto kPaths = std::to_array<std::string_view>({"output", "data.train", "data.eval", "data.chat_template", "select.plan"});
+constexpr auto kPaths =
+    std::to_array<std::string_view>({"output", "data.train", "data.eval", "data.forget", "data.chat_template", "select.plan"});
 
 bool is_path(std::string_view key) { return std::find(kPaths.begin(), kPaths.end(), key) != kPaths.end(); }
 
@@ -111,7 +112,7 @@ std::vector<std::string> Settings::checked(const std::string& key, std::vector<s
   for (std::string& value : values) {
     if (is_path(key)) value = expand_home(value, where + ": " + key);
     if (key == "model") value = find_place(value, where + ": model");
-    if (key == "data.train" || key == "data.eval") check_data_file(value, where + ": " + key);
+    if (key == "data.train" || key == "data.eval" || key == "data.forget") check_data_file(value, where + ": " + key);
   }
   scratch_fields_.set(key, values, where);
   return scratch_fields_.find(key, where).get();

@@ -37,10 +37,12 @@ double time_forward(const Decoder& decoder, const Dataset& data, const PackingRu
 }
 
 TimeForecast forecast_time(double forward_seconds_per_token, const RunWork& work) {
-  const double trained = static_cast<double>(work.steps) * static_cast<double>(work.step_tokens) + static_cast<double>(work.warmup_tokens);
+  const auto steps = static_cast<double>(work.steps), second = steps * static_cast<double>(work.forget_tokens);
+  const double trained = steps * static_cast<double>(work.step_tokens) + second + static_cast<double>(work.warmup_tokens);
+  const double passed = static_cast<double>(work.forward_tokens) + second;  // the second stream is measured before its gradient
   const double more = work.recompute ? 1 : 0;
   const auto seconds = [&](double step, double forward) {
-    return forward_seconds_per_token * (trained * (step + more) + static_cast<double>(work.forward_tokens) * forward);
+    return forward_seconds_per_token * (trained * (step + more) + passed * forward);
   };
   return {seconds(kStepLow, kForwardLow), seconds(kStepHigh, kForwardHigh)};
 }

@@ -13,6 +13,7 @@ namespace hellora {
 struct RunWork {
   int64_t steps = 0;           // that are left
   int64_t step_tokens = 0;     // of one step, in the mean
+  int64_t forget_tokens = 0;   // that a second stream adds to each step, in the mean
   int64_t warmup_tokens = 0;   // of a profile that trains
   int64_t forward_tokens = 0;  // of a profile without training, and of all evaluations
   bool recompute = false;      // layers run again in the backward pass

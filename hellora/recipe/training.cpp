@@ -8,6 +8,7 @@
 #include "hellora/io/paths.h"
 #include "hellora/model/count.h"
 #include "hellora/recipe/evaluation.h"
+#include "hellora/recipe/forget_check.h"
 #include "hellora/recipe/memory_plan.h"
 #include "hellora/recipe/pace.h"
 #include "hellora/recipe/profile_run.h"
@@ -46,11 +47,13 @@ class RunTraining {
                   start_reader(*config, prepared, adapted_sites(*config, prepared))),
         rule_(packing_rule(*config)),
         evaluation_(decoder_.shape(), prepared.plan, prepared.train, prepared.eval ? &*prepared.eval : nullptr, rule_),
+        forget_(prepared.to_forget(), rule_),
         load_(decoder_.shape(), prepared.plan),
         line_("train") {
     job_.decoder = &decoder_;
     job_.adapters = &adapters_;
     job_.data = &prepared.train;
+    job_.forget = prepared.to_forget();
     job_.config = config->train;
     job_.packing = rule_;
     job_.seed = static_cast<uint64_t>(config->seed);
@@ -79,6 +82,7 @@ class RunTraining {
   TrainOutcome run() {
     describe();
     const std::optional<double> before = evaluation_.before(decoder_);  // adapters are not bound yet: this is the base
+    forget_.before(decoder_);
     stop_if_interrupted("stopped before the first step; continue with: " + prepared_.resume_command);
     outcome_.loss_before = before.value_or(0);
     if (before) evaluation_.tell(0, *before);
@@ -122,8 +126,10 @@ class RunTraining {
 
   void measure_end() {
     const LossSum after = evaluation_.again(decoder_);
+    forget_.after(decoder_);
     stop_if_interrupted("stopped in the last evaluation; the result is in " + outcome_.adapter.string() +
                         ", the summary comes with: " + prepared_.resume_command);
+    forget_.tell();
     if (!outcome_.evaluated) return evaluation_.warn();
     outcome_.loss_after = after.sum / static_cast<double>(after.count);
     evaluation_.tell(outcome_.best_step > 0 ? outcome_.best_step : outcome_.result.steps, outcome_.loss_after);
@@ -153,6 +159,7 @@ class RunTraining {
     audit["hot_set_drift"] = evaluation_.report();
     write_audit(config_, audit);
     outcome_.summary = summary_json(config_, outcome_, prepared_.plan, prepared_.train);
+    if (const Json forgotten = forget_.report(); !forgotten.is_null()) outcome_.summary["forget"] = forgotten;
     prepared_.time.add("training", outcome_.result.seconds);
     prepared_.time.add("evaluation", evaluation_.seconds());
     add_facts(outcome_.summary, config_, prepared_.plan, prepared_.forecast, prepared_.time);
@@ -168,6 +175,7 @@ class RunTraining {
   AdapterSet adapters_;
   PackingRule rule_;
   Evaluation evaluation_;
+  ForgetCheck forget_;
   ExpertLoad load_;
   Progress line_;
   Pace pace_;

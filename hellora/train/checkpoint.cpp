@@ -127,15 +127,16 @@ bool Evaluations::take(int64_t at_step, double loss) {
 
 void save_checkpoint(const Path& run_dir, const CheckpointState& state, const StateTensors& all, const AdapterWriter& write_adapter) {
   const Cursor& cursor = state.cursor;
-  const Json json{{"format", kFormat},
-                  {"step", cursor.step},
-                  {"epoch", cursor.epoch},
-                  {"batch", cursor.batch},
-                  {"tokens", cursor.tokens},
-                  {"phase", state.phase},
-                  {"length", {{"epochs", state.length.epochs}, {"max_steps", state.length.max_steps}, {"total", state.length.total}}},
-                  {"evaluations", evaluations_json(state.evaluations)},
-                  {"identity", state.identity}};
+  Json json{{"format", kFormat},
+            {"step", cursor.step},
+            {"epoch", cursor.epoch},
+            {"batch", cursor.batch},
+            {"tokens", cursor.tokens},
+            {"phase", state.phase},
+            {"length", {{"epochs", state.length.epochs}, {"max_steps", state.length.max_steps}, {"total", state.length.total}}},
+            {"evaluations", evaluations_json(state.evaluations)},
+            {"identity", state.identity}};
+  if (cursor.forget) json["forget"] = {{"epoch", cursor.forget->epoch}, {"batch", cursor.forget->batch}};
   const auto tensors = named_tensors(all);
   // A checkpoint appears whole or not at all.
   write_staged(run_dir / folder_name(cursor.step), true, [&](const Path& folder) {
@@ -162,6 +163,11 @@ CheckpointState read_checkpoint_state(const Path& checkpoint) {
   if (object.has("optimizer_steps")) object.integer("optimizer_steps", cursor.step, cursor.step);  // of earlier versions
   constexpr int64_t kMostPhases = 1000;
   state.phase = object.integer_or("phase", 0, 0, kMostPhases);
+  if (const Json* forget = object.find("forget"); forget != nullptr) {
+    JsonObject stream(*forget, where + ": forget");
+    cursor.forget = {stream.integer("epoch", 0, cursor.step), stream.integer("batch", 0, kMostTokens)};
+    stream.finish(Unknown::refuse);
+  }
   JsonObject length(object.at("length"), where + ": length");
   state.length.epochs = length.number("epochs", 0, 1e6);
   state.length.max_steps = length.integer("max_steps", 0, kMostSteps);

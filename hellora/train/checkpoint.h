@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 
 #include "hellora/train/audit.h"
 #include "hellora/train/expert_load.h"
@@ -10,11 +11,17 @@
 
 namespace hellora {
 
-/// Where training stands. Batches are a function of (seed, epoch), so two numbers are the whole data state.
+/// Where a stream of rows stands. Batches are a function of (seed, epoch), so two numbers are the whole data state.
+struct StreamCursor {
+  int64_t epoch = 0, batch = 0;
+};
+
+/// Where training stands.
 struct Cursor {
   int64_t step = 0;  // optimizer steps done
   int64_t epoch = 0, batch = 0;
-  int64_t tokens = 0;  // seen so far
+  int64_t tokens = 0;                    // seen so far
+  std::optional<StreamCursor> forget{};  // of the second stream, where there is one
 };
 
 /// What the evaluations between steps have said so far.

@@ -98,8 +98,8 @@ void tell_longer(const CheckpointState& saved, const Length& now, const TrainCon
   }
 }
 
-void check_cursor(const Cursor& cursor, const Schedule& schedule, const Path& checkpoint) {
-  const std::string where = (checkpoint / "state.json").string();
+void check_cursor(const Cursor& cursor, const Schedule& schedule, const Path& checkpoint, const std::string& stream) {
+  const std::string where = (checkpoint / "state.json").string() + (stream.empty() ? "" : ": " + stream);
   const int64_t batches = batches_of(schedule, cursor.epoch);
   if (cursor.batch > batches) {
     throw FormatError(where + ": batch is " + std::to_string(cursor.batch) + "; epoch " + std::to_string(cursor.epoch) + " has " +

@@ -29,7 +29,7 @@ void refuse_shorter(const CheckpointState& saved, const Length& now, const Path&
 /// Says that a run became longer; a warning where the learning rates of the steps done would have been others.
 void tell_longer(const CheckpointState& saved, const Length& now, const TrainConfig& config);
 
-/// FormatError when the cursor of a checkpoint cannot be reached with these batches.
-void check_cursor(const Cursor& cursor, const Schedule& schedule, const Path& checkpoint);
+/// FormatError when the cursor of a checkpoint cannot be reached with these batches. `stream` is the key of the cursor in state.json.
+void check_cursor(const Cursor& cursor, const Schedule& schedule, const Path& checkpoint, const std::string& stream = "");
 
 }  // namespace hellora

@@ -73,7 +73,7 @@ Forecast forecast_training(const ModelShape& s, const TrainingNeeds& needs) {
   Forecast forecast;
   forecast.weights = needs.weights;
   // Value, gradient, two moments, the audit's copy.
-  forecast.adapters = needs.trainable * (5 * kFp32 + needs.step_bytes) + needs.frozen * kFp32;
+  forecast.adapters = needs.trainable * (5 * kFp32 + needs.step_bytes) + needs.frozen * kFp32 + needs.kept;
   forecast.activations = t * waiting + std::max(widest, head);
   forecast.program = int64_t{250} << 20;
   return forecast;

@@ -24,6 +24,7 @@ struct TrainingNeeds {
   int64_t trainable = 0;       // elements of the flat state
   int64_t frozen = 0;          // elements of the adapter that do not train
   int64_t step_bytes = 0;      // that the method keeps for each trained element
+  int64_t kept = 0;            // bytes that it keeps beside
   int64_t tokens = 0;          // of a micro-batch
   int64_t adapted_layers = 0;  // from the lowest adapted one up
   int64_t saved_bytes = 4;     // per saved activation

@@ -54,6 +54,9 @@ void Metrics::train_line(const Json& line) {
   const auto step = line["step"].get<int64_t>();
   for (const char* key : {"loss", "lr", "grad_norm", "tokens_per_s"})
     events_->scalar(std::string("train/") + key, step, line[key].get<float>());
+  for (const char* key : {"forget_loss", "forget_drift", "drift", "small_groups"}) {  // of methods that unlearn
+    if (line.contains(key)) events_->scalar(std::string("train/") + key, step, line[key].get<float>());
+  }
 }
 
 void Metrics::eval_line(int64_t step, std::optional<double> loss, const Json& load) {

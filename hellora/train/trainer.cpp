@@ -10,6 +10,7 @@
 #include "hellora/core/log.h"
 #include "hellora/core/text.h"
 #include "hellora/moe/balance.h"
+#include "hellora/train/forget.h"
 #include "hellora/train/memory.h"
 #include "hellora/train/schedule.h"
 #include "hellora/train/signals.h"
@@ -28,9 +29,15 @@ class RoutingCollector : public Observer {
 };
 
 struct StepTotals {
-  double loss_sum = 0, aux = 0, regulariser = 0;
-  int64_t supervised = 0, tokens = 0;
+  double loss_sum = 0, drift_sum = 0, aux = 0, regulariser = 0;
+  int64_t supervised = 0, tokens = 0, rows = 0;  // rows that have a drift
+  StreamTerms forget;
   double forward_seconds = 0, backward_seconds = 0, optimizer_seconds = 0;
+};
+
+/// The micro-batches of a step, and those of its second stream.
+struct StepBatches {
+  std::vector<PackedBatch> train, forget;
 };
 
 }  // namespace
@@ -43,7 +50,13 @@ class Loop {
         hooks_(job.adapters->hooks()),
         length_(run_length(schedule_of(job), job.config)),
         total_(length_.total),
-        phases_(hooks_->phases(total_)) {
+        phases_(hooks_->phases(total_)),
+        stream_(schedule_of(job)) {
+    if (hooks_->prototype_rows() > 0) prototypes_ = std::make_unique<Prototypes>(job.decoder->shape().hidden);
+    if (job.adapters->method().needs_forget) {
+      forget_ = std::make_unique<Forget>(job, prototypes_.get());
+      cursor_.forget = StreamCursor();
+    }
     if (job.audit) audit_ = std::make_unique<Audit>(*job.decoder, *job.adapters, hooks_.get());
     if (!job.resume.empty()) resume();
     metrics_ = std::make_unique<Metrics>(job.run_dir, cursor_.step, due(job.config.eval_steps) || cursor_.step == total_);
@@ -52,6 +65,7 @@ class Loop {
   TrainResult run() {
     const InterruptGuard guard;
     saved_at_ = cursor_.step;
+    if (prototypes_ != nullptr && cursor_.step == 0) take_prototypes();
     if (job_.load != nullptr && metrics_->has_eval(cursor_.step)) job_.load->take();  // the checkpoint was older than that point
     if (evaluation_due() && evaluations_.step < cursor_.step) {                       // a signal had cut it short
       evaluate();
@@ -104,6 +118,11 @@ class Loop {
   CheckpointState load(const Path& checkpoint) {
     CheckpointState state = load_checkpoint(checkpoint, job_.identity, tensors());
     check_cursor(state.cursor, schedule_of(job_), checkpoint);
+    if (forget_ != nullptr) {
+      if (!state.cursor.forget) throw FormatError((checkpoint / "state.json").string() + ": forget is missing");
+      const StreamCursor& at = *state.cursor.forget;
+      check_cursor({state.cursor.step, at.epoch, at.batch}, forget_->schedule(), checkpoint, "forget");
+    }
     cursor_ = state.cursor;
     phase_ = state.phase;
     if (phase_ >= static_cast<int64_t>(phases_.size()) || phase_begin() > cursor_.step)
@@ -113,7 +132,19 @@ class Loop {
     return state;
   }
 
-  StateTensors tensors() { return {*job_.adapters, optimizer_, audit_.get(), job_.load, hooks_->state()}; }
+  StateTensors tensors() {
+    StateTensors all{*job_.adapters, optimizer_, audit_.get(), job_.load, hooks_->state()};
+    if (prototypes_ != nullptr) all.method.emplace_back("prototypes", prototypes_->values());
+    return all;
+  }
+
+  /// Of the model before the first step, whose adapters change nothing yet.
+  void take_prototypes() {
+    const auto take = [this](const Schedule& s, Prototypes::Stream stream) {
+      return prototypes_->take(*job_.decoder, *s.data, epoch_batches(*s.data, s.packing, s.seed, 0), hooks_->prototype_rows(), stream);
+    };
+    if (!take(stream_.schedule(), Prototypes::keep) || !take(forget_->schedule(), Prototypes::forget)) stop_now();
+  }
 
   /// The first step of the phase that runs.
   int64_t phase_begin() const { return std::accumulate(phases_.begin(), phases_.begin() + phase_, int64_t{0}); }
@@ -179,49 +210,27 @@ class Loop {
   }
 
   /// The micro-batches of the next step; moves `next` past them.
-  std::vector<PackedBatch> step_batches(Cursor& next) {
-    std::vector<PackedBatch> out;
-    if (epoch_loaded_ != next.epoch) load_epoch(next.epoch);
-    if (next.batch >= static_cast<int64_t>(batches_.size())) {
-      ++next.epoch;
-      next.batch = 0;
-      load_epoch(next.epoch);
-    }
-    while (next.batch < static_cast<int64_t>(batches_.size()) && static_cast<int64_t>(out.size()) < job_.config.grad_accumulation) {
-      out.push_back(pack(*job_.data, batches_[static_cast<size_t>(next.batch++)]));
-    }
-    // The next step's rows come from the disk while this one computes.
-    for (size_t i = 0, b = static_cast<size_t>(next.batch); i < out.size() && b + i < batches_.size(); ++i) {
-      will_need(*job_.data, batches_[b + i]);
-    }
-    return out;
-  }
-
-  void load_epoch(int64_t epoch) {
-    batches_ = epoch_batches(*job_.data, job_.packing, job_.seed, epoch);
-    epoch_loaded_ = epoch;
+  StepBatches step_batches(Cursor& next) {
+    return {stream_.next(&next.epoch, &next.batch), forget_ != nullptr ? forget_->next(&*next.forget) : std::vector<PackedBatch>()};
   }
 
   /// False when the user interrupted: the open step is dropped.
   bool one_step() {
     const auto start = Clock::now();
     Cursor next = cursor_;
-    const std::vector<PackedBatch> batches = step_batches(next);
+    const StepBatches batches = step_batches(next);
     StepTotals totals;
-    for (const PackedBatch& batch : batches) totals.supervised += batch.supervised;
-    optimizer_.zero_grad();
-    for (size_t micro = 0; micro < batches.size(); ++micro) {
-      if (interrupt_requested()) return false;
-      micro_step(batches[micro], static_cast<int64_t>(micro), static_cast<int64_t>(batches.size()), totals);
-    }
-    if (interrupt_requested()) return false;
+    if (!add_gradient(batches, totals, true) || interrupt_requested()) return false;
     const auto optimizer_start = Clock::now();
     const int64_t step = cursor_.step - phase_begin();  // of the phase
     const double lr = learning_rate(job_.config, step, phase_steps()) * hooks_->rate(static_cast<size_t>(phase_));
-    totals.regulariser = hooks_->regularise();
-    hooks_->after_backward([&] { again(batches, totals.supervised); });
+    totals.regulariser = hooks_->regularise(step);
+    hooks_->after_backward([&] {  // of batches that were seen before, at other parameters; nobody watches
+      StepTotals unused;
+      add_gradient(batches, unused, false);
+    });
     const double loss = totals.loss_sum / static_cast<double>(totals.supervised), norm = optimizer_.grad_norm();
-    refuse_non_finite(loss, norm);
+    refuse_non_finite(loss, norm, totals.forget);
     if (audit_ != nullptr) audit_->after_backward(lr);
     if (job_.load != nullptr) job_.load->end_step(totals.tokens);
     if (!hooks_->clip(job_.config.max_grad_norm)) optimizer_.clip(norm);
@@ -235,24 +244,30 @@ class Loop {
     return true;
   }
 
-  /// The gradient of a step whose batches were seen before, at other parameters. Nobody watches.
-  void again(const std::vector<PackedBatch>& batches, int64_t supervised) {
+  /// The gradient of a step, without regularisers; false when the user interrupted, who is not asked where nobody watches.
+  bool add_gradient(const StepBatches& batches, StepTotals& totals, bool watched) {
+    for (const PackedBatch& batch : batches.train) {
+      totals.supervised += batch.supervised;
+      if (prototypes_ != nullptr) totals.rows += Prototypes::rows(batch);
+    }
     optimizer_.zero_grad();
-    StepTotals unused;
-    unused.supervised = supervised;
-    for (size_t micro = 0; micro < batches.size(); ++micro)
-      micro_step(batches[micro], static_cast<int64_t>(micro), static_cast<int64_t>(batches.size()), unused, false);
+    for (size_t micro = 0; micro < batches.train.size(); ++micro) {
+      if (watched && interrupt_requested()) return false;
+      micro_step(batches.train[micro], static_cast<int64_t>(micro), static_cast<int64_t>(batches.train.size()), totals, watched);
+    }
+    return forget_ == nullptr || forget_->add_gradient(batches.forget, *hooks_, cursor_.step, !watched, &totals.forget);
   }
 
-  void refuse_non_finite(double loss, double norm) const {
-    if (std::isfinite(loss) && std::isfinite(norm)) return;
+  void refuse_non_finite(double loss, double norm, const StreamTerms& forget) const {
+    const bool forgets = std::isfinite(forget.loss) && std::isfinite(forget.drift);
+    if (std::isfinite(loss) && std::isfinite(norm) && forgets) return;
     const Path last = job_.run_dir.empty() ? Path() : find_checkpoint(job_.run_dir);
     throw CheckFailed("step " + std::to_string(cursor_.step + 1) + ": loss " + fixed(loss, 4) + ", gradient norm " + fixed(norm, 4) +
-                      " is not finite; the step was not applied" + (last.empty() ? "" : "; last good checkpoint: " + last.string()) +
-                      "; a lower train.lr may help");
+                      (forgets ? "" : ", loss on data.forget " + fixed(forget.loss, 4)) + " is not finite; the step was not applied" +
+                      (last.empty() ? "" : "; last good checkpoint: " + last.string()) + "; a lower train.lr may help");
   }
 
-  void micro_step(const PackedBatch& packed, int64_t micro, int64_t micros, StepTotals& totals, bool watched = true) {
+  void micro_step(const PackedBatch& packed, int64_t micro, int64_t micros, StepTotals& totals, bool watched) {
     const auto start = Clock::now();
     Forward forward;
     forward.context = {true, job_.adapters->config().dropout, job_.seed, job_.phase, cursor_.step, micro};
@@ -275,6 +290,10 @@ class Loop {
     const auto backward_start = Clock::now();
     Tensor dh;
     const LossSum loss = backward_loss(*job_.decoder, h, rows, 1.0 / static_cast<double>(totals.supervised), forward.context, &dh);
+    if (prototypes_ != nullptr) {
+      const double scale = hooks_->drift_weight() / static_cast<double>(std::max<int64_t>(1, totals.rows));
+      totals.drift_sum += prototypes_->drift(*job_.decoder, h, packed, Prototypes::keep, scale, &dh);
+    }
     std::vector<Tensor> outputs, gradients;
     if (h.requires_grad()) {
       outputs.push_back(h);
@@ -311,6 +330,12 @@ class Loop {
               {"rss_bytes", resident_bytes()}};
     if (job_.config.router_aux_loss > 0) line["aux_loss"] = totals.aux;
     if (totals.regulariser != 0) line["regulariser"] = totals.regulariser;
+    if (forget_ != nullptr) line["forget_loss"] = totals.forget.loss;
+    if (prototypes_ != nullptr) {
+      line["drift"] = totals.drift_sum / static_cast<double>(std::max<int64_t>(1, totals.rows));
+      line["forget_drift"] = totals.forget.drift;
+    }
+    for (const auto& [name, count] : hooks_->counts()) line[name] = count;
     line["seconds"] = {{"step", seconds},
                        {"forward", totals.forward_seconds},
                        {"backward", totals.backward_seconds},
@@ -336,8 +361,9 @@ class Loop {
   Cursor cursor_;
   Evaluations evaluations_;
   TrainResult result_;
-  std::vector<std::vector<int64_t>> batches_;
-  int64_t epoch_loaded_ = -1;
+  BatchStream stream_;
+  std::unique_ptr<Prototypes> prototypes_;  // null: the method asks for none
+  std::unique_ptr<Forget> forget_;          // null: it has no second stream
 };
 
 Schedule schedule_of(const TrainJob& job) { return {job.data, job.packing, job.seed, job.config.grad_accumulation}; }

@@ -25,6 +25,7 @@ struct TrainJob {
   Decoder* decoder = nullptr;
   AdapterSet* adapters = nullptr;  // already bound to the decoder
   const Dataset* data = nullptr;
+  const Dataset* forget = nullptr;  // the method's second stream (Method::needs_forget); null: it has none
   TrainConfig config;
   PackingRule packing;
   uint64_t seed = 0;

@@ -54,7 +54,7 @@ rank, maps = 32, [(2048, 2048, 64), (2048, 64, 16), (2048, 1024, 256), (1024, 20
 def total(one): return sum(count * one(i, o) for i, o, count in maps)
 def bases(i, o): return -(-min(i, o) // rank)
 lora = total(lambda i, o: rank * (i + o))
-wanted = {"lora": lora, "rslora": lora, "pissa": lora, "allora": lora, "glad": lora, "hira": lora,
+wanted = {"lora": lora, "rslora": lora, "pissa": lora, "allora": lora, "glad": lora, "hira": lora, "gs_lora": lora, "gs_lora_pp": lora,
           "dora": lora + total(lambda i, o: o), "adalora": lora + total(lambda i, o: rank), "sora": lora + total(lambda i, o: rank),
           "lora_fa": total(lambda i, o: rank * o), "lori": int((1 - 0.9) * total(lambda i, o: rank * o)), "vera": total(lambda i, o: rank + o),
           "lora_xs": total(lambda i, o: rank * rank), "lora_sb": total(lambda i, o: rank * rank), "nola": total(lambda i, o: 2 * 64),

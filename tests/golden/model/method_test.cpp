@@ -172,7 +172,7 @@ class Steps {
   void backward() {
     optimizer_.zero_grad();
     loss_ = backward_step(*subject_.decoder, batch_.train);
-    extra_ = hooks_->regularise();
+    extra_ = hooks_->regularise(0);
     hooks_->after_backward([this] {
       optimizer_.zero_grad();
       backward_step(*subject_.decoder, batch_.train);

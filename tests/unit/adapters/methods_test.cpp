@@ -91,7 +91,7 @@ TEST(Pruning, ProximalStep) {
 TEST(Pruning, TheL1TermIsItsGradient) {
   AdapterSet set({site_of(4, 3, 4)}, config_of("sora", 4, 4, {{"sora.l1", "2"}}), 1, {}, at::kDouble);
   Tensor(set.param("some.q_proj.sora_gate")).detach().copy_(at::tensor({.5, -.25, 0., 1.}, at::TensorOptions(at::kDouble)));
-  const double value = set.hooks()->regularise();
+  const double value = set.hooks()->regularise(0);
   EXPECT_NEAR(value, 2 * 1.75 / 4, 1e-12);
   EXPECT_EQ(numbers(set.param("some.q_proj.sora_gate").grad()), (std::vector<double>{.5, -.5, 0, .5}));
 }
@@ -119,7 +119,7 @@ TEST(AdaLora, TheOrthogonalTermIsItsGradient) {
   for (size_t p = 0; p < 2; ++p) set.param(p).detach().copy_(random_tensor(set.specs()[p].shape, 5 + p));
   const auto value = [&] {
     set.flat_grad().zero_();
-    return set.hooks()->regularise();
+    return set.hooks()->regularise(0);
   };
   value();
   const Tensor grad = set.flat_grad().clone(), direction = random_tensor(set.flat_param().sizes(), 9);
