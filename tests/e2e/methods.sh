@@ -72,7 +72,7 @@ assert counted["trainable"] == ran["trainable"], (counted["trainable"], ran["tra
 one, other = (json.load(open(path))["perplexity"]["loss"] for path in sys.argv[1:])
 assert abs(one - other) < 1e-4, (one, other)' "$scratch/adapted.json" "$scratch/merged.json"
   for format in peft-full peft-fused; do
-    if [ "$method" = dora ]; then left_out "$method" "$run" "$format"; continue; fi
+    case "$method" in dora | hira) left_out "$method" "$run" "$format"; continue ;; esac  # no low-rank change
     works "$method: export as $format" export --quiet --model "$model" --adapter "$run/adapter" --format "$format" --out "$scratch/$method.$format"
     works "$method: the export is what the adapter says" check --quiet --model "$model" --adapter "$run/adapter" --exported "$scratch/$method.$format"
   done
