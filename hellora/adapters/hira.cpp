@@ -87,6 +87,7 @@ extern const Method kHira = {
     .peft_type = "HIRA",
     .peft_keys =
         [](const AdapterSet& adapters, Json* file) {
+          file->erase("bias");  // a key that this type of PEFT's does not have
           (*file)["r"] = adapters.config().rank;
           (*file)["hira_dropout"] = adapters.config().dropout;
           return true;

@@ -213,7 +213,7 @@ write_case() {  # name, model, adapter, exports
 
 write_methods() {
   local method
-  for method in $methods dora.ranks hira.ranks; do
+  for method in $methods dora.ranks; do
     check "$method: hellora forward" forward --model $work/tiny --adapter $work/"$method"/adapter --out $work/"$method".safetensors
     job v4 $work/"$method".native.v4 $work/tiny $work/"$method"/adapter
   done
@@ -223,12 +223,12 @@ write_methods() {
     job v5 $work/"$method".no_router.v5 $work/tiny $work/"$method.no_router"/adapter plain
     job v5 $work/"$method".attention.v5 $work/tiny $work/"$method.attention"/adapter
   done
-  for method in adalora.ranks randlora.paper; do job v4 $work/$method.v4 $work/tiny $work/$method/adapter plain; done
+  for method in adalora.ranks hira.ranks randlora.paper; do job v4 $work/$method.v4 $work/tiny $work/$method/adapter plain; done
 }
 
 compare_methods() {
   local method
-  for method in $methods dora.ranks hira.ranks; do
+  for method in $methods dora.ranks; do
     check "$method: the adapter matters" compare effect $work/tiny.safetensors $work/"$method".safetensors
     check "$method: native, PEFT on v4" compare logits $work/"$method".safetensors $work/"$method".native.v4.safetensors
   done
@@ -237,7 +237,7 @@ compare_methods() {
     check "$method: no router, PEFT on v5 refuses" compare refused $work/"$method".no_router.v5.safetensors 'is not supported'
     check "$method: attention only, PEFT on v5" compare logits $work/"$method".attention.safetensors $work/"$method".attention.v5.safetensors
   done
-  for method in adalora.ranks randlora.paper; do
+  for method in adalora.ranks hira.ranks randlora.paper; do
     check "$method: PEFT refuses" compare refused $work/$method.v4.safetensors "Can.t find .adapter_config.json"
   done
 }
