@@ -1,5 +1,6 @@
 // Whole training steps on synthetic weights.
 #include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <numeric>
 
@@ -14,6 +15,7 @@
 #include "hellora/recipe/table.h"
 #include "hellora/recipe/workspace.h"
 #include "hellora/select/policy.h"
+#include "hellora/train/expert_load.h"
 #include "hellora/train/memory.h"
 
 namespace hellora {
@@ -41,7 +43,19 @@ Dataset random_rows(int64_t rows, int64_t length, int64_t vocab, double supervis
 struct Totals {
   double step = 0, forward = 0, backward = 0, optimizer = 0, probe = 0, reading = 0;
   int64_t tokens = 0, probes = 0;
-  double hot_share = 0, adapted_share = 0;
+  double hot_share = 0, adapted_share = 0, load = 0;
+};
+
+/// The counters of the experts' load that every training has, with the time that they take.
+class TimedLoad : public ExpertLoad {
+ public:
+  using ExpertLoad::ExpertLoad;
+  void on_route(int64_t layer, const Routing& routing) override {
+    const auto begin = std::chrono::steady_clock::now();
+    ExpertLoad::on_route(layer, routing);
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+  double seconds = 0;
 };
 
 /// Share of the routed slots that the first experts take, over all layers and passes.
@@ -111,6 +125,7 @@ Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& c
   const int64_t length = std::min(o.length, o.tokens), rows = std::max<int64_t>(1, o.tokens / length);
   const Dataset data = random_rows(rows * (o.steps + 1), length, shape.vocab, o.supervised, seed);
   ShareCounter share(o.busy_experts()), adapted(o.hot);
+  TimedLoad load(shape, first_experts(shape, o.hot));
   TrainJob job;
   job.decoder = &decoder;
   job.adapters = &adapters;
@@ -120,7 +135,7 @@ Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& c
   job.config.gradient_checkpointing = o.checkpointing;
   job.packing = {rows * length, true, length};
   job.seed = seed;
-  job.observers = {&share, &adapted};
+  job.observers = {&share, &adapted, &load};
   Totals total;
   job.before_batch = [&](const PackedBatch&) {
     total.probe += kernels::probe_arithmetic(math);
@@ -128,7 +143,10 @@ Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& c
     ++total.probes;
   };
   job.progress = [&](const StepReport& r) {
-    if (r.step == 1) return;  // pages in
+    if (r.step == 1) {  // pages in
+      load.seconds = 0;
+      return;
+    }
     total.step += r.seconds;
     total.forward += r.forward_seconds;
     total.backward += r.backward_seconds;
@@ -139,6 +157,7 @@ Totals time_steps(const StepOptions& o, Decoder& decoder, const AdapterConfig& c
   decoder.bind(nullptr);
   total.hot_share = share.share();
   total.adapted_share = adapted.share();
+  total.load = load.seconds;
   return total;
 }
 
@@ -193,6 +212,7 @@ void print_step(const Json& r) {
                              {"  forward", number(seconds["forward"], 3)},
                              {"  backward", number(seconds["backward"], 3)},
                              {"  optimizer", number(seconds["optimizer"], 3)},
+                             {"  counting the experts' load", number(seconds["expert_load"], 6)},
                              {"reading all weights twice, alone", number(r["weights_reading_seconds"], 3)},
                              {"slots of busy experts", percent(r["hot_share"].get<double>())},
                              {"memory forecast / peak", bytes(r["forecast_rss_bytes"]) + " / " + bytes(r["peak_rss_bytes"])}});
@@ -261,7 +281,8 @@ int bench_step(const StepOptions& o, uint64_t seed, bool json) {
                      {{"step", per_step(t.step)},
                       {"forward", per_step(t.forward)},
                       {"backward", per_step(t.backward)},
-                      {"optimizer", per_step(t.optimizer)}}},
+                      {"optimizer", per_step(t.optimizer)},
+                      {"expert_load", per_step(t.load)}}},
                     {"probe", {{"gflops", probe * 1e-9}, {"reading_gb_per_second", reading * 1e-9}}},
                     {"weights_reading_seconds", weights_seconds},
                     {"gradient_checkpointing", o.checkpointing},
