@@ -196,9 +196,26 @@ TEST(GroupedLinear, NoRowsGiveNoRows) {
   EXPECT_EQ(engine(o).size(0), 0);
 }
 
+/// Gradients of an input row that several groups read are added up in the given order, bit for bit.
+TEST(GroupedLinear, AddsUpGroupsInTheirSequence) {
+  std::vector<int64_t> gather(150);
+  for (size_t n = 0; n < gather.size(); ++n) gather[n] = static_cast<int64_t>(n % 50);
+  const Operands o = make_operands({{40, 60, 50}, 64, {{48, {4}}}, Input::same, gather}, 13, at::kFloat);
+  const Tensor c = random_tensor({150, 48}, 14, at::kFloat);
+  const auto dx_of = [&](const Tensor& dy) { return gradients(engine(o), dy, {o.x})[0]; };
+  Tensor want = at::zeros_like(o.x.detach());
+  for (const int64_t g : o.groups.sequence) {
+    const int64_t first = o.groups.offsets[static_cast<size_t>(g)], last = o.groups.offsets[static_cast<size_t>(g) + 1];
+    Tensor own = at::zeros_like(c);
+    own.narrow(0, first, last - first).copy_(c.narrow(0, first, last - first));
+    want = want + dx_of(own);
+  }
+  EXPECT_TRUE(same_bytes(dx_of(c), want));
+}
+
 TEST(GroupedLinear, SameBytesForAnyThreads) {
   std::vector<int64_t> gather(150);
-  for (size_t n = 0; n < gather.size(); ++n) gather[n] = static_cast<int64_t>(n / 2);
+  for (size_t n = 0; n < gather.size(); ++n) gather[n] = static_cast<int64_t>(n % 50);
   const Operands one = make_operands({{150}, 130, {{140, {8}}, {70, {}, true}}, Input::same, {}}, 10, at::kFloat);
   const Operands many =
       make_operands({{40, 60, 50}, 130, {{140, {8, 4}, false, false, false, true}, {70, {}, true}}, Input::same, gather}, 12, at::kFloat);
