@@ -26,7 +26,7 @@ std::vector<Site> some_sites() {
 }
 
 struct Grouped {
-  explicit Grouped(const std::vector<Setting>& settings, const std::string& method = "gs_lora")
+  Grouped(const std::string& method, const std::vector<Setting>& settings)
       : set(some_sites(), config_of(method, 2, 2, settings), 1, {}, at::kDouble), hooks(set.hooks()) {
     for (size_t p = 0; p < set.specs().size(); ++p) set.param(p).detach().copy_(random_tensor(set.specs()[p].shape, 70 + p));
   }
@@ -50,7 +50,7 @@ TEST(GsLora, AGroupsNormIsTheRootOfTheSum) {
 TEST(GsLora, GroupsAreWhatTheSettingSays) {
   const std::vector<std::pair<std::string, int64_t>> table = {{"block", 3}, {"member", 11}, {"matrix", 22}, {"expert", 7}};
   for (const auto& [groups, wanted] : table) {
-    Grouped one({{"gs_lora.groups", groups}});
+    Grouped one("gs_lora", {{"gs_lora.groups", groups}});
     one.value();
     EXPECT_EQ(one.hooks->counts()[0].second, wanted) << groups;
     EXPECT_EQ(one.hooks->counts()[1].second, 0) << groups;
@@ -59,7 +59,7 @@ TEST(GsLora, GroupsAreWhatTheSettingSays) {
 
 TEST(GsLora, TheGroupTermIsItsGradient) {
   for (const char* groups : {"block", "member", "matrix", "expert"}) {
-    Grouped one({{"gs_lora.groups", groups}, {"gs_lora.group_weight", "0.3"}});
+    Grouped one("gs_lora", {{"gs_lora.groups", groups}, {"gs_lora.group_weight", "0.3"}});
     one.value();
     const Tensor grad = one.set.flat_grad().clone(), direction = random_tensor(one.set.flat_param().sizes(), 9);
     const Tensor before = one.set.flat_param().detach().clone();
@@ -74,7 +74,7 @@ TEST(GsLora, TheGroupTermIsItsGradient) {
 }
 
 TEST(GsLora, AGroupOfZerosHasAGradientOfZero) {
-  Grouped one({{"gs_lora.groups", "member"}});
+  Grouped one("gs_lora", {{"gs_lora.groups", "member"}});
   for (size_t p = 0; p < 2; ++p) one.set.param(p).detach().zero_();
   EXPECT_TRUE(std::isfinite(one.value()));
   EXPECT_EQ(one.set.grad(0).abs().max().item<double>(), 0);
@@ -83,7 +83,7 @@ TEST(GsLora, AGroupOfZerosHasAGradientOfZero) {
 }
 
 TEST(GsLora, TheTermWaits) {
-  Grouped one({{"gs_lora.group_after", "3"}});
+  Grouped one("gs_lora", {{"gs_lora.group_after", "3"}});
   EXPECT_EQ(one.hooks->regularise(2), 0);
   EXPECT_EQ(one.set.flat_grad().abs().max().item<double>(), 0);
   EXPECT_GT(one.hooks->regularise(3), 0);
@@ -91,7 +91,7 @@ TEST(GsLora, TheTermWaits) {
 }
 
 TEST(GsLora, ForgettingPushesUpToTheBoundAndNotBeyond) {
-  const Grouped one({{"gs_lora.forget_weight", "0.5"}, {"gs_lora.bound", "4"}});
+  const Grouped one("gs_lora", {{"gs_lora.forget_weight", "0.5"}, {"gs_lora.bound", "4"}});
   EXPECT_EQ(one.hooks->forget_weights({3.9, 0}).loss, -0.5);
   EXPECT_EQ(one.hooks->forget_weights({4, 0}).loss, 0);
   EXPECT_EQ(one.hooks->forget_weights({7, 0}).loss, 0);
@@ -100,12 +100,11 @@ TEST(GsLora, ForgettingPushesUpToTheBoundAndNotBeyond) {
 }
 
 TEST(GsLora, PrototypesHaveABoundOfTheirOwn) {
-  const Grouped one({{"gs_lora_pp.forget_weight", "0.5"},
-                     {"gs_lora_pp.bound", "4"},
-                     {"gs_lora_pp.forget_drift", "0.2"},
-                     {"gs_lora_pp.drift_bound", "1.5"},
-                     {"gs_lora_pp.keep_drift", "0.7"}},
-                    "gs_lora_pp");
+  const Grouped one("gs_lora_pp", {{"gs_lora_pp.forget_weight", "0.5"},
+                                   {"gs_lora_pp.bound", "4"},
+                                   {"gs_lora_pp.forget_drift", "0.2"},
+                                   {"gs_lora_pp.drift_bound", "1.5"},
+                                   {"gs_lora_pp.keep_drift", "0.7"}});
   EXPECT_EQ(one.hooks->forget_weights({5, 1.4}).loss, 0);
   EXPECT_EQ(one.hooks->forget_weights({5, 1.4}).drift, -0.2);
   EXPECT_EQ(one.hooks->forget_weights({3, 1.6}).loss, -0.5);
@@ -115,7 +114,7 @@ TEST(GsLora, PrototypesHaveABoundOfTheirOwn) {
 }
 
 TEST(GsLora, AProximalStepShrinksAGroupAsAWhole) {
-  Grouped one({{"gs_lora.groups", "member"}, {"gs_lora.group_weight", "2"}, {"gs_lora.prox", "true"}});
+  Grouped one("gs_lora", {{"gs_lora.groups", "member"}, {"gs_lora.group_weight", "2"}, {"gs_lora.prox", "true"}});
   EXPECT_GT(one.value(), 0) << "the metrics still say it";
   EXPECT_EQ(one.set.flat_grad().abs().max().item<double>(), 0) << "in the gradient it would act twice";
   for (size_t p = 0; p < 2; ++p) one.set.param(p).detach().fill_(1e-3);
