@@ -78,7 +78,7 @@ assert abs(one - other) < 1e-4, (one, other)' "$scratch/adapted.json" "$scratch/
   done
 done
 # Rows to forget: their order and their place in it are the run's own, a kill in the middle included.
-unlearn=("${settings[@]}" adapter.method=gs_lora++ "data.forget=$scratch/forget.jsonl" adapter.gs_lora_pp.bound=8 train.max_steps=10)
+unlearn=("${settings[@]}" adapter.method=gs_lora++ "data.forget=$scratch/forget.jsonl" adapter.gs_lora_pp.bound=12 adapter.gs_lora_pp.forget_weight=3 train.max_steps=10)
 works "gs_lora++: trains under its other spelling" train "${unlearn[@]}" "output=$scratch/unlearned"
 check "gs_lora++: says what was forgotten" grep -Eq '^forget: loss [0-9.]+ \([0-9.]+ before\)$' "$scratch/err"
 check "gs_lora++: the summary and each step say it" python3 -c 'import json, sys
@@ -138,7 +138,7 @@ refuses 'adapter.targets: embed' train --quiet "${settings[@]}" adapter.method=d
 refuses 'setting of another method' train --quiet "${settings[@]}" adapter.lori.sparsity=0.5 "output=$scratch/never5"
 refuses 'data.forget: adapter.method gs_lora .*is empty' train --quiet "${settings[@]}" adapter.method=gs_lora "output=$scratch/never6"
 refuses 'data.forget: adapter.method lora has no use' train --quiet "${settings[@]}" "data.forget=$scratch/forget.jsonl" "output=$scratch/never7"
-refuses 'data.forget: .*no-such' train --quiet "${settings[@]}" adapter.method=gs_lora "data.forget=$scratch/no-such.jsonl" "output=$scratch/never8"
+refuses 'no-such' train --quiet "${settings[@]}" adapter.method=gs_lora "data.forget=$scratch/no-such.jsonl" "output=$scratch/never8"
 : >"$scratch/empty.jsonl"
 refuses 'empty.jsonl' train --quiet "${settings[@]}" adapter.method=gs_lora "data.forget=$scratch/empty.jsonl" "output=$scratch/never9"
 refuses 'gs_lora.groups: .*block, member, matrix, expert' train --quiet "${settings[@]}" adapter.method=gs_lora "data.forget=$scratch/forget.jsonl" adapter.gs_lora.groups=layer "output=$scratch/never10"

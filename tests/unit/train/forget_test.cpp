@@ -259,18 +259,21 @@ TEST(Forget, ACheckpointWithoutItsCursorIsRefused) {
 }
 
 TEST(Forget, GivesTheSameBytesOnAnyNumberOfThreads) {
-  expect_same_for_any_threads([] {
-    AdapterConfig config = unlearning("gs_lora_pp");
-    config.dropout = 0.1;
-    ForgetRun run(config);
-    run.data = random_dataset(24, 100);
-    run.rows = random_dataset(9, 100, 2, 900);
-    run.job.packing = {600, true, 100};
-    run.job.config.grad_accumulation = 2;
-    run.job.config.max_steps = 2;
-    run.go();
-    return std::vector<Tensor>{run.adapters->flat_param().clone(), run.adapters->flat_grad().clone()};
-  });
+  for (const char* method : {"gs_lora", "gs_lora_pp"}) {
+    SCOPED_TRACE(method);
+    expect_same_for_any_threads([method] {
+      AdapterConfig config = unlearning(method);
+      config.dropout = 0.1;
+      ForgetRun run(config);
+      run.data = random_dataset(24, 100);
+      run.rows = random_dataset(9, 100, 2, 900);
+      run.job.packing = {600, true, 100};
+      run.job.config.grad_accumulation = 2;
+      run.job.config.max_steps = 2;
+      run.go();
+      return std::vector<Tensor>{run.adapters->flat_param().clone(), run.adapters->flat_grad().clone()};
+    });
+  }
 }
 
 }  // namespace
