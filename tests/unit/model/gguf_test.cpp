@@ -39,7 +39,8 @@ GgufBytes& attention(GgufBytes& file) {
   file.floats("token_embd.weight", {kVocab, kHidden}, ramp(kVocab, kHidden)).floats("output_norm.weight", {kHidden}, ramp(1, kHidden));
   file.floats("blk.0.attn_norm.weight", {kHidden}, ramp(1, kHidden)).floats("blk.0.ffn_norm.weight", {kHidden}, ramp(1, kHidden));
   file.floats("blk.0.attn_q.weight", {32, kHidden}, ramp(32, kHidden)).floats("blk.0.attn_k.weight", {16, kHidden}, ramp(16, kHidden));
-  return file.floats("blk.0.attn_v.weight", {16, kHidden}, ramp(16, kHidden)).floats("blk.0.attn_output.weight", {kHidden, 32}, ramp(32, 32));
+  return file.floats("blk.0.attn_v.weight", {16, kHidden}, ramp(16, kHidden))
+      .floats("blk.0.attn_output.weight", {kHidden, 32}, ramp(32, 32));
 }
 
 GgufBytes dense(const string& arch = "llama") {
@@ -60,9 +61,7 @@ struct Imported {
     make_folder(path);
     return path;
   }
-  Tensor operator[](const string& name) const {
-    return read_tensor(checkpoint->info(name), checkpoint->bytes(name), at::kFloat);
-  }
+  Tensor operator[](const string& name) const { return read_tensor(checkpoint->info(name), checkpoint->bytes(name), at::kFloat); }
 };
 
 string layer(const char* name) { return string("model.layers.0.").append(name).append(".weight"); }
@@ -75,7 +74,8 @@ TEST(GgufImport, PutsTheRowsOfQAndKBackInOrder) {
   GgufBytes file = dense();
   file.floats("blk.0.ffn_down.weight", {kHidden, kWidth}, ramp(kHidden, kWidth));
   const Imported made(file);
-  for (const auto& [name, rows, paired] : {std::tuple("self_attn.q_proj", 32, true), {"self_attn.k_proj", 16, true}, {"self_attn.v_proj", 16, false}}) {
+  for (const auto& [name, rows, paired] :
+       {std::tuple("self_attn.q_proj", 32, true), {"self_attn.k_proj", 16, true}, {"self_attn.v_proj", 16, false}}) {
     const Tensor values = made[layer(name)];
     for (int64_t row = 0; row < rows; ++row) {
       const int64_t place = paired ? unpaired_row(row, 8) : row;
