@@ -146,6 +146,7 @@ std::vector<int64_t> GgufMetadata::integers(std::string_view key) {
   const GgufValue& value = take(key, "an array of integers");
   if (!is_integer(value.kind)) wrong(key, "an array of integers");
   std::vector<int64_t> out;
+  out.reserve(value.count);  // the file has been found to hold them
   for (uint64_t i = 0; i < value.count; ++i) out.push_back(integer_at(value, i));
   return out;
 }
@@ -154,6 +155,7 @@ std::vector<double> GgufMetadata::numbers(std::string_view key) {
   const GgufValue& value = take(key, "an array of numbers");
   if (!is_number(value.kind)) wrong(key, "an array of numbers");
   std::vector<double> out;
+  out.reserve(value.count);
   for (uint64_t i = 0; i < value.count; ++i) {
     out.push_back(number_at(value, i));
     if (!std::isfinite(out.back())) wrong(key, "an array of finite numbers, and element " + std::to_string(i) + " is none");

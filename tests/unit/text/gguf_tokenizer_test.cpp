@@ -167,6 +167,8 @@ TEST(GgufTokenizer, RefusesInOneLine) {
   EXPECT_CONTAINS(refusal(small("gpt2", "default")), "pre-tokenizer \"default\" is not known; expected one of gpt-2, olmo, smollm");
   EXPECT_CONTAINS(refusal(small("bert")), "\"bert\" is not supported; expected \"gpt2\" or \"llama\"");
   EXPECT_CONTAINS(refusal(small("llama")), "scores\" is missing");
+  EXPECT_CONTAINS(refusal(small("llama").array("tokenizer.ggml.scores", 6, std::vector<string>(4, gguf_f32(0)))),
+                  "has 4 elements, fewer than there are tokens");
   EXPECT_CONTAINS(refusal(small().number("tokenizer.ggml.eos_token_id", 5)), "an integer from 0 to 4, found 5");
   EXPECT_CONTAINS(refusal(small().flag("tokenizer.ggml.add_bos_token", true)), "bos_token_id\" is missing");
   GgufBytes twice;
