@@ -35,7 +35,7 @@ stage() {
 }
 
 report_command() {  # name, seconds, exit status, log
-  local name=$1 seconds=$2 status=$3 log=$4 counts good bad
+  local name=$1 seconds=$2 status=$3 log=$4 counts good bad skipped
   counts=$(grep -Eo '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
   if [ -n "$counts" ]; then
     good=${counts%% *} bad=${counts#*, }
@@ -44,7 +44,8 @@ report_command() {  # name, seconds, exit status, log
   else
     good=$((status == 0)) bad=$((status != 0))
   fi
-  report "$name" "$seconds" "$good" "$bad" "$log"
+  skipped=$(grep -c '^skipped: ' "$log")  # each says why
+  report "$name" "$seconds" "$good" "$bad" "$log" "$([ "$skipped" -eq 0 ] || printf ', %s skipped' "$skipped")"
 }
 
 # Starts commands side by side, `jobs` at a time, each with its own log; each is reported when it has ended.

@@ -21,6 +21,7 @@ std::unique_ptr<Command> make_export();
 std::unique_ptr<Command> make_check();
 std::unique_ptr<Command> make_inspect();
 std::unique_ptr<Command> make_count();
+std::unique_ptr<Command> make_import();
 std::unique_ptr<Command> make_init();
 std::unique_ptr<Command> make_bench();
 std::unique_ptr<Command> make_methods();
