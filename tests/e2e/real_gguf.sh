@@ -15,7 +15,7 @@ fi
 model=$scratch/model
 works "import" import --quiet "$file" --out "$model"
 ask() { echo "$1" | "$hellora" chat --quiet --model "$model" --max-new-tokens 32; }
-check "it answers" grep -qxF "The capital of France is Paris." <(ask "What is the capital of France?")
+check "it answers" grep -qF "Paris" <(ask "What is the capital of France?")
 
 texts() { python3 -c 'import json
 for line in open("data/gsm8k/test.jsonl", encoding="utf-8"):
