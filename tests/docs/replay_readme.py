@@ -28,9 +28,11 @@ STAND_INS = {
     "models": ("models", None), "data": ("data", None), "examples": ("examples", None),
     "MODEL": ("models/tiny-olmoe", None), "OLMoE-1B-7B-0924": ("models/tiny-olmoe", None),
     "train.jsonl": ("data/gsm8k/train.jsonl", 48), "valid.jsonl": ("data/gsm8k/test.jsonl", 8), "test.jsonl": ("data/gsm8k/test.jsonl", 2),
+    "keep.jsonl": ("data/gsm8k/train.jsonl", 48), "forget.jsonl": ("data/gsm8k/test.jsonl", 16), "eval.jsonl": ("data/gsm8k/test.jsonl", 8),
 }
 FEW_ROWS = ["data.train=train.jsonl", "data.eval=valid.jsonl"]  # for the other yaml blocks
 
+STEPS = 3  # of a training that a document's line asks for
 # A benchmark at these sizes says nothing but that its options exist.
 SMALL = {"gemm": {"--experts": "2", "--repeats": "1"}, "step": {"--layers": "1", "--tokens": "64", "--steps": "1"}}
 
@@ -135,6 +137,11 @@ def smaller(arguments):
     return kept + [word for pair in sizes.items() for word in pair]
 
 
+def shorter(arguments):
+    """The arguments of a training with fewer steps."""
+    return [re.sub(r"^(train\.max_steps)=\d+$", rf"\1={STEPS}", argument) for argument in arguments]
+
+
 class Program:
     """Runs commands in the scratch folder, each one once."""
 
@@ -201,7 +208,7 @@ class Document:
         if self.own_yaml and self.own_yaml.text:
             self.program.write("my.yaml", self.own_yaml.text)
         rules = {"sh": self.commands, "text": self.transcript, "yaml": self.configuration, "cpp": self.source, "python": self.python,
-                 "console": self.others}
+                 "console": self.others, "diff": self.change}
         for block in blocks:
             if block.text is None:
                 self.check(block.line, "block", "does not end")
@@ -217,6 +224,13 @@ class Document:
         """Code that a document shows stands in the program, word for word."""
         files = (path.read_text(encoding="utf-8") for path in sorted((ROOT / "hellora").rglob("*.cpp")))
         self.check(block.line, "cpp block", None if any(block.text.strip() in text for text in files) else "no source file holds this code")
+
+    def change(self, block):
+        """What a change added stands in the program, up to each "…"."""
+        files = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "hellora").rglob("*.cpp"))]
+        added = [piece.strip() for line in block.text.splitlines() if line.startswith("+") for piece in line[1:].split("…") if piece.strip()]
+        missing = [piece for piece in added if not any(piece in text for text in files)]
+        self.check(block.line, "diff block", f"no source file holds {missing[0]}" if missing else None if added else "it adds nothing")
 
     def python(self, block):
         """Lines for other programs' Python: that they are Python; the interop tests run what they can of them."""
@@ -242,6 +256,7 @@ class Document:
     def command(self, words):
         plain = not re.search(r"[|&;<>$`*]", " ".join(words))
         if plain and words[0] in ("hellora", PROGRAM):
+            words = shorter(words)
             return self.program.run(smaller(words[1:]) if words[1:2] == ["bench"] else words[1:])[0]
         if words == ["bash", QUICKSTART]:
             fault, self.quickstart = self.program.run(quickstart_arguments())
