@@ -213,10 +213,9 @@ Parts read_parts(GgufMetadata& metadata, const Vocab& vocab) {
 GgufTokenizer read_gguf_tokenizer(GgufMetadata& metadata) {
   const Vocab vocab = read_vocab(metadata);
   Parts parts = read_parts(metadata, vocab);
-  GgufTokenizer out;
-  out.tokens = static_cast<int64_t>(vocab.tokens.size());
-  out.bos = special_id(metadata, "bos", vocab);
-  out.pad = special_id(metadata, "padding", vocab);
+  GgufTokenizer out{
+      {}, {}, {}, static_cast<int64_t>(vocab.tokens.size()), special_id(metadata, "bos", vocab), special_id(metadata, "padding", vocab),
+      {}};
   for (const char* name : {"eos", "eot"}) {
     const std::optional<int64_t> id = special_id(metadata, name, vocab);
     if (id && std::find(out.ends.begin(), out.ends.end(), *id) == out.ends.end()) out.ends.push_back(*id);
