@@ -84,7 +84,7 @@ CASES = {
     "mixtral/sliding": {"seed": 1, "options": {"sliding_window": 4}},
     "qwen2_moe/base": {"seed": 1, "options": {"norm_topk_prob": False, "mlp_only_layers": [1]}, "more": ("lora",)},
     "qwen2_moe/step": {"seed": 1, "options": {"norm_topk_prob": True, "num_hidden_layers": 4, "decoder_sparse_step": 2}},
-    "deepseek_v2/base": {"seed": 8, "options": {}, "more": ("lora", "fused")},
+    "deepseek_v2/base": {"seed": 8, "options": {}, "more": ("lora",)},
     "deepseek_v2/q_lora": {"seed": 2, "options": {**GROUPS, "q_lora_rank": 12}, "attention": Q_LORA_GRADS, "more": ("lora",)},
     "deepseek_v2/yarn": {"seed": 1, "options": YARN_OPTIONS, "softmax_scale": "original"},
     "deepseek_v2/yarn_plain": {"seed": 1, "options": {**YARN_OPTIONS, "num_hidden_layers": 2}, "softmax_scale": "plain"},

@@ -54,7 +54,7 @@ TEST(GoldenCases, EveryKindIsThere) {
   EXPECT_GE(golden_cases(CaseKind::model).size(), 2U);
   EXPECT_GE(golden_cases(CaseKind::adapter).size(), 4U);
   EXPECT_GE(golden_cases(CaseKind::full).size(), 1U);
-  EXPECT_GE(golden_cases(CaseKind::layout).size(), 2U);
+  EXPECT_GE(golden_cases(CaseKind::layout).size(), 1U);  // of the other families conformance_model builds it
 }
 
 }  // namespace
